@@ -15,7 +15,6 @@ BETA, GAMMA, WEIGHT = (challenge(name) for name in ("beta", "gamma", "w"))
 SIGMA = public("sigma")  # the total that this table puts on the bus
 RUNNING_SUM, MASK = "bus_sum", "bus_mask"
 MASK_CHANNEL = "mask"
-MAX_DEGREE = 5
 
 Fraction = tuple[Expression, Expression]
 
@@ -38,18 +37,16 @@ def helper_fractions(table: Table, channels: Sequence[str]) -> list[tuple[str, F
     """(column, (numerator, denominator)) for each helper column of the table."""
     return [
         (f"bus_{i}", reduce(add_fractions, [(t.multiplicity, GAMMA - fingerprint(channels, t)) for t in group]))
-        for i, group in enumerate(_groups(table.terms))
+        for i, group in enumerate(_groups(table))
     ]
 
 
-def add_bus(table: Table, index: int, tables: int, channels: Sequence[str], weights: dict[str, int]) -> None:
-    """Adds to the table the columns and constraints of its share of the bus; a table without terms gets none.
+def add_bus(table: Table, masked: bool, channels: Sequence[str], weights: dict[str, int]) -> None:
+    """Adds to the table the columns and constraints of its share of the bus.
 
-    index, tables: the table's place in the circuit. weights: the exponent of `w` for each linear sum.
+    masked: whether other tables share the bus. weights: the exponent of `w` for each linear sum.
     """
-    if not table.terms and not table.sums:
-        return
-    if tables > 1:
+    if masked:
         _add_mask(table)
     step = lift(0)
     for column, (numerator, denominator) in helper_fractions(table, channels):
@@ -70,11 +67,11 @@ def _add_mask(table: Table) -> None:
     table.receive(f"{MASK}_received", MASK_CHANNEL, lagrange(0), mask.at(1))
 
 
-def _groups(terms: Sequence[Term]) -> list[list[Term]]:
-    """Consecutive terms while the constraint of their helper stays within MAX_DEGREE."""
+def _groups(table: Table) -> list[list[Term]]:
+    """Consecutive terms while the constraint of their helper stays within the table's max_degree."""
     groups: list[list[Term]] = []
-    for term in terms:
-        if groups and _degree([*groups[-1], term]) <= MAX_DEGREE:
+    for term in table.terms:
+        if groups and _degree([*groups[-1], term]) <= table.max_degree:
             groups[-1].append(term)
         else:
             groups.append([term])
@@ -82,7 +79,7 @@ def _groups(terms: Sequence[Term]) -> list[list[Term]]:
 
 
 def _degree(group: Sequence[Term]) -> int:
-    denominators = [max(degree(total(t.fields)), 0) for t in group]
-    numerator = max(degree(t.multiplicity) + sum(denominators) - d for t, d in zip(group, denominators, strict=True))
-    return max(1 + sum(denominators), numerator)
-
+    """The degree of h * prod(gamma - t_i) = sum_i m_i * prod_{j != i}(gamma - t_j)."""
+    denominators = [degree(total(term.fields)) for term in group]
+    numerators = [degree(t.multiplicity) + sum(denominators) - d for t, d in zip(group, denominators, strict=True)]
+    return max(1 + sum(denominators), *numerators)

@@ -38,7 +38,8 @@ def check(
     for table in circuit.tables:
         failures += _constraints(circuit, table, columns[table.name], scalars)
     failures += _bus(circuit, columns, scalars, public_terms)
-    return failures + _sums(circuit, columns, scalars)
+    failures += _sums(circuit, columns, scalars)
+    return failures
 
 
 def rows(table: Table, roots: Sequence[Expression], columns: Mapping[str, Sequence[int]], scalars: Mapping[str, int]) -> Iterator[list[int]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from circuits.bus import MASK_CHANNEL, add_bus
 from circuits.expression import Expression, challenge, degree, lift, queries
 from circuits.program import compile_program
-from circuits.table import Constraint, Kind, Table
+from circuits.table import Kind, Table
 
 ALPHA = challenge("alpha")
 
@@ -28,8 +28,8 @@ class Circuit:
         self.base_constraints = {table.name: tuple(table.constraints) for table in tables}
         self.base_terms = {table.name: tuple(table.terms) for table in tables}
         with_bus = [table for table in tables if table.terms or table.sums]
-        for index, table in enumerate(with_bus):
-            add_bus(table, index, len(with_bus), self.channels, self.weights)
+        for table in with_bus:
+            add_bus(table, len(with_bus) > 1, self.channels, self.weights)
         self.bus_tables = tuple(with_bus)
 
     def table(self, name: str) -> Table:
@@ -100,5 +100,3 @@ class PublicTerm:
 
 Assignment = dict[str, dict[str, Sequence[int]]]
 """table -> column -> one integer a row (any representative mod r; numpy integer arrays will do)."""
-
-__all__ = ["ALPHA", "Assignment", "Circuit", "Constraint", "PublicTerm"]

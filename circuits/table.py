@@ -37,11 +37,15 @@ class Term:
 
 @dataclass
 class Table:
-    """A table of `size` rows, a power of two; `limb_bits` is the width of its range-checked limbs."""
+    """A table of `size` rows, a power of two; `limb_bits` is the width of its range-checked limbs.
+
+    max_degree bounds the bus's own constraints, in units of the size: 5 puts four fractions in a helper column, 3 puts two.
+    """
 
     name: str
     size: int
     limb_bits: int = 16
+    max_degree: int = 5
     columns: dict[str, Kind] = field(default_factory=dict)
     fixed_values: dict[str, Sequence[int]] = field(default_factory=dict)
     constraints: list[Constraint] = field(default_factory=list)
