@@ -1,0 +1,1 @@
+"""The margin statement: parameters fixed in the key, cells of the state, and the tables that prove transitions."""

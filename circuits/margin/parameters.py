@@ -1,0 +1,162 @@
+"""What the key fixes: markets with their tiers, caps, fee and insurance cells, genesis; and the shape of the tables."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, TypeVar
+
+from circuits.margin.cell import MARKET_MAX
+from circuits.margin.tiers import NOTIONAL_LIMIT, ParameterError, Requirement, Tier, check_integer, check_tiers
+
+__all__ = ["Market", "ParameterError", "Parameters", "Requirement", "Shape", "Tier"]
+
+PRICE_LIMIT = 1 << 48
+INDEX_LIMIT = 1 << 63  # of the absolute value
+TIME_LIMIT = 1 << 40
+FUNDING_CAP_MAX = 1 << 32  # the whole price in one second
+BAND_MAX = 1 << 14
+FEE_CAP_MAX = (1 << 16) - 1
+DOMAIN_MAX = 1 << 28  # points of the largest domain of BN254's scalar field
+LIMB_BITS = (4, 8, 16)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Market:
+    """A linear perpetual.
+
+    funding_cap: per second, over 2^32; price (16 fractional bits) and index (32): its oracle row at genesis.
+    """
+
+    name: str
+    funding_cap: int
+    tiers: tuple[Tier, ...]
+    price: int
+    index: int
+
+    def __post_init__(self) -> None:
+        named = isinstance(self.name, str) and 0 < len(self.name) <= 32
+        if not named or not (self.name.isascii() and self.name.isprintable()):
+            raise ParameterError("name", f"1..32 printable ASCII characters are needed, not {self.name!r}")
+        check_integer("funding_cap", self.funding_cap, 0, FUNDING_CAP_MAX)
+        check_integer("price", self.price, 1, PRICE_LIMIT - 1)
+        check_integer("index", self.index, 1 - INDEX_LIMIT, INDEX_LIMIT - 1)
+        check_tiers(self.tiers)
+
+    @cached_property
+    def _lowers(self) -> tuple[int, ...]:
+        return tuple(tier.lower for tier in self.tiers)
+
+    def tier(self, notional: int) -> Tier:
+        """The tier with lower <= notional < upper; ValueError outside [0, 2^79)."""
+        if not 0 <= notional < NOTIONAL_LIMIT:
+            raise ValueError(f"no tier holds a notional of {notional}")
+        return self.tiers[bisect_right(self._lowers, notional) - 1]
+
+    def requirement(self, notional: int, kind: Requirement) -> int:
+        """The margin required for a notional (quote 2^-16), in quote 2^-32; ValueError outside [0, 2^79)."""
+        return self.tier(notional).requirement(notional, kind)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The rules of one rollup. Bands and fee caps are over 2^16, cells are addresses, genesis_time is in seconds."""
+
+    markets: tuple[Market, ...]
+    fee_cell: int
+    insurance_cell: int
+    trade_band: int
+    liquidation_band: int
+    trade_fee_cap: int
+    liquidation_fee_cap: int
+    genesis_time: int
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.markets) <= MARKET_MAX + 1:
+            raise ParameterError("markets", f"1..{MARKET_MAX + 1} markets are needed, not {len(self.markets)}")
+        if len({market.name for market in self.markets}) != len(self.markets):
+            raise ParameterError("markets", "two markets have one name")
+        check_integer("fee_cell", self.fee_cell, 0, DOMAIN_MAX - 1)
+        check_integer("insurance_cell", self.insurance_cell, 0, DOMAIN_MAX - 1)
+        if self.fee_cell == self.insurance_cell:
+            raise ParameterError("insurance_cell", "the fee cell and the insurance cell are two cells")
+        check_integer("trade_band", self.trade_band, 0, BAND_MAX)
+        check_integer("liquidation_band", self.liquidation_band, 0, BAND_MAX)
+        check_integer("trade_fee_cap", self.trade_fee_cap, 0, FEE_CAP_MAX)
+        check_integer("liquidation_fee_cap", self.liquidation_fee_cap, 0, FEE_CAP_MAX)
+        check_integer("genesis_time", self.genesis_time, 0, TIME_LIMIT - 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and integers (some beyond 64 bits)."""
+        result = asdict(self)
+        result["markets"] = [market | {"tiers": list(market["tiers"])} for market in result["markets"]]
+        return result
+
+    @classmethod
+    def from_json(cls, data: object) -> "Parameters":
+        """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
+        values = _exact_fields(cls, data, "parameters")
+        markets = [_market(item, f"markets[{i}]") for i, item in enumerate(_list(values["markets"], "markets"))]
+        return cls(**(values | {"markets": tuple(markets)}))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Table sizes, powers of two: rows of transitions, cells of the state; width of limbs; is the diff published."""
+
+    rows: int
+    cells: int
+    limb_bits: int
+    published_diff: bool
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "cells"):
+            size = getattr(self, name)
+            check_integer(name, size, 2, DOMAIN_MAX)
+            if size & (size - 1):
+                raise ParameterError(name, f"{size} is not a power of two")
+        if type(self.limb_bits) is not int or self.limb_bits not in LIMB_BITS:
+            raise ParameterError("limb_bits", f"one of {LIMB_BITS} is needed, not {self.limb_bits!r}")
+        if type(self.published_diff) is not bool:
+            raise ParameterError("published_diff", f"true or false is needed, not {self.published_diff!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> "Shape":
+        """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
+        return cls(**_exact_fields(cls, data, "shape"))
+
+
+def _market(data: object, path: str) -> Market:
+    values = _exact_fields(Market, data, path)
+    tiers = [_at(f"{path}.tiers[{i}]", Tier, item) for i, item in enumerate(_list(values["tiers"], f"{path}.tiers"))]
+    return _at(path, Market, values | {"tiers": tuple(tiers)})
+
+
+def _at(path: str, kind: type[T], data: object) -> T:
+    """kind(**data), with the path put before the field that an error names."""
+    values = _exact_fields(kind, data, path)
+    try:
+        return kind(**values)
+    except ParameterError as error:
+        raise ParameterError(f"{path}.{error.field}", str(error).removeprefix(f"{error.field}: ")) from None
+
+
+def _exact_fields(kind: Any, data: object, path: str) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise ParameterError(path, f"an object is needed, not {data!r}")
+    names = {field.name for field in fields(kind)}
+    for name in sorted(names - data.keys()):
+        raise ParameterError(f"{path}.{name}", "missing")
+    for name in sorted(map(str, data.keys() - names)):
+        raise ParameterError(f"{path}.{name}", "unknown")
+    return dict(data)
+
+
+def _list(data: object, path: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise ParameterError(path, f"a list is needed, not {data!r}")
+    return data
