@@ -35,6 +35,14 @@ class Term:
     fields: tuple[Expression, ...]
 
 
+@dataclass(frozen=True)
+class Register:
+    """A range-checked integer of `bits` bits in limb columns, and the expression that it equals where there is one."""
+
+    bits: int
+    value: Expression | None
+
+
 @dataclass
 class Table:
     """A table of `size` rows, a power of two; `limb_bits` is the width of its range-checked limbs.
@@ -48,6 +56,7 @@ class Table:
     max_degree: int = 5
     columns: dict[str, Kind] = field(default_factory=dict)
     fixed_values: dict[str, Sequence[int]] = field(default_factory=dict)
+    registers: dict[str, Register] = field(default_factory=dict)
     constraints: list[Constraint] = field(default_factory=list)
     terms: list[Term] = field(default_factory=list)
     sums: list[tuple[str, Expression]] = field(default_factory=list)
@@ -99,6 +108,7 @@ class Table:
         limbs = [self.witness(f"{name}_{i}") for i in range(bits // self.limb_bits)]
         for i, limb in enumerate(limbs):
             self.send(f"{name}_{i}", "range", 1, limb)
+        self.registers[name] = Register(bits, None if value is None else lift(value))
         composed = total([limb * (1 << i * self.limb_bits) for i, limb in enumerate(limbs)])
         if value is not None:
             self.require(name, lift(value) - composed)

@@ -1,0 +1,54 @@
+"""The margin circuit: transitions, the committed state, and one table for everything that is looked up."""
+
+from circuits.circuit import Circuit
+from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.transitions import INITIAL, INITIAL_OPEN, MAINTENANCE, transitions_table
+from circuits.table import Table
+
+TIER_COLUMNS = ("listed", "market", "requirement", "lower", "upper", "rate", "deduction")
+ORACLE_COLUMNS = ("listed", "tick", "market", "price", "index")
+
+
+def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
+    """The circuit of these parameters and sizes; the same for the prover and the verifier."""
+    return Circuit([transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)])
+
+
+def cells_table(shape: Shape) -> Table:
+    """The state before and after: a touched cell enters memory at time 0 and leaves it at its last time; an untouched one does not change.
+
+    The chain of accesses of a cell has rising times, so `last` needs no check of its own (design note in docs/protocol.md).
+    """
+    table = Table("cells", shape.cells, shape.limb_bits, max_degree=3)
+    address = table.fixed("address", range(shape.cells))
+    old, new = table.state("old"), table.state("new")
+    touched, last = table.boolean("touched"), table.witness("last")
+    table.require("untouched", (1 - touched) * (new - old))
+    table.send("initial", "memory", touched, address, old, 0)
+    table.receive("final", "memory", touched, address, new, last)
+    return table
+
+
+def lookups_table(parameters: Parameters, shape: Shape) -> Table:
+    """Limb values, margin tiers and the statement's oracle rows, each with the number of times it is looked up."""
+    table = Table("lookups", 1 << shape.limb_bits, shape.limb_bits, max_degree=3)
+    table.receive("range", "range", table.witness("range_count"), table.fixed("value", range(table.size)))
+    rows = list(zip(*tier_rows(parameters), strict=True))
+    listed, *tier = [table.fixed(f"tier_{name}", values) for name, values in zip(TIER_COLUMNS, rows, strict=True)]
+    table.receive("tier", "tier", listed * table.witness("tier_count"), *tier)
+    listed, *oracle = [table.public(f"oracle_{name}") for name in ORACLE_COLUMNS]
+    table.receive("oracle", "oracle", listed * table.witness("oracle_count"), *oracle)
+    return table
+
+
+def tier_rows(parameters: Parameters) -> list[tuple[int, ...]]:
+    """Rows of TIER_COLUMNS: each tier once with its maintenance and once with its initial requirement."""
+    rows = []
+    for market, entry in enumerate(parameters.markets):
+        for tier in entry.tiers:
+            initial = INITIAL_OPEN if tier.open else INITIAL
+            rows.append(
+                (1, market, MAINTENANCE, tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction)
+            )
+            rows.append((1, market, initial, tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction))
+    return rows

@@ -1,0 +1,166 @@
+"""One account's side of a transition: what is read from its cell, funding, its margin tiers, and what is written."""
+
+from dataclasses import dataclass
+
+from circuits.expression import Expression, query
+from circuits.margin.cell import (
+    COLLATERAL_BITS,
+    INDEX_BITS,
+    INDEX_SHIFT,
+    KIND_SHIFT,
+    MARKET_SHIFT,
+    POSITION_BITS,
+    POSITION_SHIFT,
+)
+from circuits.table import Table
+
+SIGN_BIAS = 1 << 63  # a signed 64-bit digit x is range-checked as x + 2^63
+FUNDING_FRACTION = 32  # bits behind the point of a funding index
+PRICE_FRACTION = 16  # bits behind the point of a price, and of every rate
+NOTIONAL_BITS = 80  # a tier's bounds: notional < 2^79, and 2^79 itself is the last tier's upper bound
+TIME_BITS = 32
+
+
+@dataclass(frozen=True)
+class Side:
+    """The columns of one half (before or after) of a leg: digits of the cell and the notional at the oracle's price."""
+
+    collateral: Expression
+    magnitude: Expression
+    position: Expression
+    index: Expression
+    notional: Expression
+
+    def equity(self, collateral: Expression, price: Expression) -> Expression:
+        """TV = c*2^16 + q*P, in quote * 2^-16."""
+        return collateral * (1 << PRICE_FRACTION) + self.position * price
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A row of the tier table that the prover points at."""
+
+    lower: Expression
+    upper: Expression
+    rate: Expression
+    deduction: Expression
+
+    def requirement(self, notional: Expression) -> Expression:
+        """rate*n - deduction, in quote * 2^-32: exact, no rounding."""
+        return self.rate * notional - self.deduction
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Expressions of leg `a` or `b` in one row of the transitions table."""
+
+    suffix: str
+    address: Expression
+    market: Expression
+    before: Side
+    after: Side
+    settled_collateral: Expression
+    tier_before: Tier
+    tier_after: Tier
+    initial: Expression
+    reducing: Expression
+
+    def equity_before(self, price: Expression) -> Expression:
+        """TV of the funded account, before cash and fee."""
+        return self.before.equity(self.settled_collateral, price)
+
+    def equity_after(self, price: Expression) -> Expression:
+        return self.after.equity(self.after.collateral, price)
+
+    def maintenance_before(self) -> Expression:
+        return self.tier_before.requirement(self.before.notional)
+
+    def requirement_after(self) -> Expression:
+        return self.tier_after.requirement(self.after.notional)
+
+    def initial_room(self, price: Expression) -> Expression:
+        """D = TV'*2^16 - IM': not negative under rule (A)."""
+        return self.equity_after(price) * (1 << PRICE_FRACTION) - self.requirement_after()
+
+    def share_kept(self, price: Expression) -> Expression:
+        """E = TV'*MM - TV*MM': not negative when equity falls by no larger share than the requirement, rule (B)."""
+        return (
+            self.equity_after(price) * self.maintenance_before() - self.equity_before(price) * self.requirement_after()
+        )
+
+
+def add_leg(table: Table, suffix: str) -> Leg:
+    """Adds the columns of a leg, with the range checks that make their digits unique."""
+    return Leg(
+        suffix,
+        table.witness(f"address_{suffix}"),
+        table.register(f"market_{suffix}", 16),
+        _side(table, suffix, table.register(f"index_{suffix}", INDEX_BITS) - SIGN_BIAS),
+        _side(table, f"after_{suffix}", table.witness(f"index_after_{suffix}")),
+        table.witness(f"settled_collateral_{suffix}"),
+        _tier(table, f"tier_before_{suffix}"),
+        _tier(table, f"tier_after_{suffix}"),
+        table.boolean(f"initial_{suffix}"),
+        table.boolean(f"reducing_{suffix}"),
+    )
+
+
+def _side(table: Table, suffix: str, index: Expression) -> Side:
+    collateral = table.register(f"collateral_{suffix}", COLLATERAL_BITS) - SIGN_BIAS
+    magnitude = table.register(f"magnitude_{suffix}", POSITION_BITS)
+    negative = table.boolean(f"negative_{suffix}")
+    position = table.witness(f"position_{suffix}")
+    table.require(f"position_{suffix}", position - (1 - 2 * negative) * magnitude)
+    notional = table.witness(f"notional_{suffix}")
+    table.require(f"notional_{suffix}", notional - magnitude * query("price"))
+    return Side(collateral, magnitude, position, index, notional)
+
+
+def _tier(table: Table, name: str) -> Tier:
+    return Tier(*[table.witness(f"{name}_{part}") for part in ("lower", "upper", "rate", "deduction")])
+
+
+def add_funding(table: Table, leg: Leg, settled: Expression, index: Expression) -> None:
+    """pay*2^32 = q*(I - i) + d with 0 <= d < 2^32: the account pays the ceiling, and its index moves to I.
+
+    The settled collateral has no limbs: c' - cash - fee bounds it by 2^66, and |q*(I - i)| < 2^130, so the equation holds in integers.
+    """
+    dust = table.register(f"funding_dust_{leg.suffix}", FUNDING_FRACTION)
+    pay = leg.before.collateral - leg.settled_collateral
+    owed = settled * leg.before.position * (index - leg.before.index)
+    table.require(f"funding_{leg.suffix}", pay * (1 << FUNDING_FRACTION) - owed - dust)
+
+
+def add_memory(
+    table: Table,
+    leg: Leg,
+    active: Expression,
+    row: Expression,
+    kinds: tuple[Expression, Expression],
+    market_after: Expression,
+) -> None:
+    """Reads the cell at an earlier time and writes it at this row's time, both under one multiplicity.
+
+    kinds: the cell's kind before and after. Time is row + 1 for every access of the row, so a cell cannot be in a row twice.
+    """
+    gap = table.register(f"gap_{leg.suffix}", TIME_BITS)
+    table.receive(f"read_{leg.suffix}", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), row - gap)
+    table.send(f"write_{leg.suffix}", "memory", active, leg.address, _packed(leg.after, market_after, kinds[1]), row + 1)
+
+
+def _packed(side: Side, market: Expression, kind: Expression) -> Expression:
+    """The cell's value, as `Cell.pack` has it."""
+    low = side.collateral + side.position * (1 << POSITION_SHIFT) + side.index * (1 << INDEX_SHIFT)
+    return low + market * (1 << MARKET_SHIFT) + kind * (1 << KIND_SHIFT)
+
+
+def add_tier_lookup(table: Table, leg: Leg, when: str, used: Expression, requirement: Expression) -> None:
+    """The tier of the leg's market with lower <= n < upper, both sides checked: a cheaper tier fails one of them.
+
+    requirement: 0 maintenance, 1 initial, 2 initial of a tier in which positions may be opened.
+    """
+    tier, side = (leg.tier_before, leg.before) if when == "before" else (leg.tier_after, leg.after)
+    name = f"tier_{when}_{leg.suffix}"
+    table.send(name, "tier", used, leg.market, requirement, tier.lower, tier.upper, tier.rate, tier.deduction)
+    table.register(f"{name}_above", NOTIONAL_BITS, used * (side.notional - tier.lower))
+    table.register(f"{name}_below", NOTIONAL_BITS, used * (tier.upper - 1 - side.notional))

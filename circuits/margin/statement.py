@@ -1,0 +1,242 @@
+"""The public statement of a batch: what the proof is about, and what an arbiter checks of it in plain integers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby, pairwise
+
+from circuits.circuit import PublicTerm
+from circuits.field import MODULUS
+from circuits.margin.circuit import ORACLE_COLUMNS
+from circuits.margin.parameters import Parameters, Shape
+
+VERSION = 1
+L1_KINDS = {"open": 1, "close": 2, "deposit": 3, "withdraw": 4}
+AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
+WORD = 1 << 256
+
+Point = tuple[int, int] | None
+"""A G1 point in affine coordinates; None is the point at infinity, the root of the empty state."""
+
+
+class InvalidStatement(ValueError):
+    """The statement breaks a rule that no circuit checks; the message says which."""
+
+
+@dataclass(frozen=True, order=True)
+class OracleRow:
+    """Price (quote per base unit, 16 fractional bits) and funding index (32) of a market at a tick; time in seconds."""
+
+    tick: int
+    time: int
+    market: int
+    price: int
+    index: int
+
+
+@dataclass(frozen=True)
+class L1Row:
+    """An operation of the contract's queue and what became of it: outcome 1 done, 0 refused (withdrawals alone)."""
+
+    queue: int
+    kind: int
+    cell: int
+    amount: int
+    outcome: int
+
+
+@dataclass(frozen=True)
+class Statement:
+    """All that is public about a batch (design: every list with its length, absorbed before any challenge).
+
+    chain, contract: EIP-155 chain id and contract address, zero off chain. last_oracle: rows of the last tick before this batch. next_queue: index of
+    the first unconsumed L1 operation. diff: change of each changed cell mod r, ascending, or None when the key keeps it unpublished.
+    """
+
+    batch: int
+    old: Point
+    new: Point
+    last_oracle: tuple[OracleRow, ...]
+    oracle: tuple[OracleRow, ...]
+    next_queue: int
+    l1: tuple[L1Row, ...]
+    diff: tuple[tuple[int, int], ...] | None
+    chain: int = 0
+    contract: int = 0
+    version: int = field(default=VERSION)
+
+    def encode(self) -> bytes:
+        """32-byte big-endian words, two's complement; each list behind its length."""
+        words = [self.version, self.chain, self.contract, self.batch, *(self.old or (0, 0)), *(self.new or (0, 0))]
+        for rows in (self.last_oracle, self.oracle):
+            words += [len(rows), *(word for r in rows for word in (r.tick, r.time, r.market, r.price, r.index))]
+        words += [
+            self.next_queue,
+            len(self.l1),
+            *(word for r in self.l1 for word in (r.queue, r.kind, r.cell, r.amount, r.outcome)),
+        ]
+        diff = self.diff or ()
+        words += [int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)]
+        return b"".join((word % WORD).to_bytes(32, "big") for word in words)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Statement":
+        """Reads what `to_json` wrote; InvalidStatement names a missing, unknown or ill-typed field."""
+        return _Reader(text).statement()
+
+
+def check_statement(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    """Raises InvalidStatement unless every rule that both arbiters check in integers holds."""
+    if statement.version != VERSION:
+        raise InvalidStatement(f"version {statement.version}: this verifier knows version {VERSION}")
+    for name, value in (("batch", statement.batch), ("chain", statement.chain), ("next_queue", statement.next_queue)):
+        _require(0 <= value < 1 << 64, f"{name} {value} is outside 64 bits")
+    _require(0 <= statement.contract < 1 << 160, "contract is no address")
+    _check_oracle(statement, parameters, shape)
+    _check_l1(statement, parameters, shape)
+    _check_diff(statement, shape)
+
+
+def public_columns(statement: Statement) -> dict[tuple[str, str], list[int]]:
+    """The oracle rows as columns of the lookups table, from row 0 on."""
+    rows = [(1, r.tick, r.market, r.price, r.index) for r in statement.oracle]
+    columns = zip(*rows, strict=True)
+    return {("lookups", f"oracle_{name}"): list(values) for name, values in zip(ORACLE_COLUMNS, columns, strict=True)}
+
+
+def public_terms(statement: Statement) -> list[PublicTerm]:
+    """Each L1 row is sent exactly once."""
+    return [PublicTerm("l1", 1, (r.queue, r.kind, r.cell, r.amount, r.outcome)) for r in statement.l1]
+
+
+def public_scalars(statement: Statement) -> dict[str, int]:
+    return {"first_tick": statement.oracle[0].tick}
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvalidStatement(message)
+
+
+def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    rows, markets = statement.oracle, len(parameters.markets)
+    _require(bool(rows), "no oracle tick")
+    _require(len(rows) <= 1 << shape.limb_bits, f"{len(rows)} oracle rows for a table of {1 << shape.limb_bits}")
+    ticks = [list(group) for _, group in groupby(statement.last_oracle + rows, key=lambda row: row.tick)]
+    for group in ticks:
+        tick = group[0].tick
+        _require(
+            [row.market for row in group] == list(range(markets)),
+            f"tick {tick} does not list every market once, in order",
+        )
+        _require(len({row.time for row in group}) == 1, f"tick {tick} has several times")
+        for row in group:
+            _require(0 <= row.time < TIME_LIMIT, f"tick {tick}: time {row.time} is outside 40 bits")
+            _require(
+                1 <= row.price < PRICE_LIMIT,
+                f"tick {tick}, market {row.market}: price {row.price} is outside 1..2^48-1",
+            )
+            _require(
+                abs(row.index) < INDEX_LIMIT, f"tick {tick}, market {row.market}: index {row.index} is outside 63 bits"
+            )
+    _require(len(statement.last_oracle) == markets, "the last oracle rows are not one tick")
+    _require(0 <= ticks[0][0].tick < TIME_LIMIT, "the last tick is outside 40 bits")
+    for before, after in pairwise(ticks):
+        _check_step(before, after, parameters)
+
+
+def _check_step(before: Sequence[OracleRow], after: Sequence[OracleRow], parameters: Parameters) -> None:
+    tick, elapsed = after[0].tick, after[0].time - before[0].time
+    _require(tick == before[0].tick + 1, f"tick {tick} does not follow tick {before[0].tick}")
+    _require(elapsed >= 0, f"tick {tick}: time goes back")
+    for old, new, market in zip(before, after, parameters.markets, strict=True):
+        moved = abs(new.index - old.index) << 16
+        cap = market.funding_cap * new.price * elapsed
+        _require(moved <= cap, f"tick {tick}, market {new.market}: the funding index moves beyond its cap")
+
+
+def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    system = {parameters.fee_cell, parameters.insurance_cell}
+    for position, row in enumerate(statement.l1):
+        name = f"L1 row {row.queue}"
+        _require(
+            row.queue == statement.next_queue + position,
+            f"{name}: the queue's next index is {statement.next_queue + position}",
+        )
+        _require(row.kind in L1_KINDS.values(), f"{name}: no such kind {row.kind}")
+        _require(
+            row.outcome == 1 or (row.outcome == 0 and row.kind == L1_KINDS["withdraw"]),
+            f"{name}: outcome {row.outcome}",
+        )
+        _require(1 <= row.amount < AMOUNT_LIMIT, f"{name}: amount {row.amount} is outside 1..2^56-1")
+        _require(0 <= row.cell < shape.cells, f"{name}: no cell {row.cell}")
+        _require(row.kind != L1_KINDS["open"] or row.cell not in system, f"{name}: opens a system cell")
+        _require(row.kind != L1_KINDS["open"] or row.amount <= len(parameters.markets), f"{name}: no such market")
+
+
+def _check_diff(statement: Statement, shape: Shape) -> None:
+    _require(
+        (statement.diff is not None) == shape.published_diff,
+        "the key asks for the diff of the state to be " + ("" if shape.published_diff else "un") + "published",
+    )
+    diff = statement.diff or ()
+    cells = [cell for cell, _ in diff]
+    _require(all(a < b for a, b in pairwise(cells)), "diff indices do not increase strictly")
+    _require(all(0 <= cell < shape.cells for cell in cells), "diff names a cell outside the state")
+    _require(all(0 <= delta < MODULUS for _, delta in diff), "a diff is not reduced mod r")
+
+
+class _Reader:
+    """Strict reading of a statement's JSON."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidStatement(f"not JSON: {error}") from error
+        names = set(Statement.__dataclass_fields__)
+        if not isinstance(data, dict) or set(data) != names:
+            wrong = sorted(names ^ set(data)) if isinstance(data, dict) else "no object"
+            raise InvalidStatement(f"missing or unknown fields: {wrong}")
+        self.data: Mapping[str, object] = data
+
+    def statement(self) -> Statement:
+        integers = {
+            name: self._integer(name, self.data[name])
+            for name in ("batch", "next_queue", "chain", "contract", "version")
+        }
+        oracle = {
+            name: tuple(OracleRow(*self._row(name, OracleRow, row)) for row in self._list(name))
+            for name in ("last_oracle", "oracle")
+        }
+        l1 = tuple(L1Row(*self._row("l1", L1Row, row)) for row in self._list("l1"))
+        diff = None if self.data["diff"] is None else tuple(self._pair("diff", entry) for entry in self._list("diff"))
+        points = {
+            name: None if self.data[name] is None else self._pair(name, self.data[name]) for name in ("old", "new")
+        }
+        return Statement(**integers, **oracle, **points, l1=l1, diff=diff)
+
+    def _integer(self, name: str, value: object) -> int:
+        if type(value) is not int:
+            raise InvalidStatement(f"{name}: {value!r} is no integer")
+        return value
+
+    def _list(self, name: str) -> list[object]:
+        value = self.data[name]
+        if not isinstance(value, list):
+            raise InvalidStatement(f"{name}: no list")
+        return value
+
+    def _pair(self, name: str, value: object) -> tuple[int, int]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise InvalidStatement(f"{name}: {value!r} is no pair")
+        return self._integer(name, value[0]), self._integer(name, value[1])
+
+    def _row(self, name: str, kind: type, value: object) -> list[int]:
+        fields = list(kind.__dataclass_fields__)
+        if not isinstance(value, dict) or list(value) != fields:
+            raise InvalidStatement(f"{name}: a row needs {', '.join(fields)}")
+        return [self._integer(f"{name}.{key}", value[key]) for key in fields]
