@@ -1,0 +1,237 @@
+"""From a batch of the state machine to the columns of the margin circuit.
+
+What a row states freely is filled in here; whatever the circuit defines by an expression (margin registers, room under a cap) is evaluated from that
+very expression, so the witness cannot drift from the law.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from circuits.check import rows
+from circuits.circuit import Assignment, Circuit
+from circuits.field import MODULUS
+from circuits.margin.cell import EMPTY_CELL, Cell
+from circuits.margin.circuit import tier_rows
+from circuits.margin.leg import FUNDING_FRACTION, SIGN_BIAS
+from circuits.margin.parameters import Market, Parameters, Tier
+from circuits.margin.statement import OracleRow, Statement, public_columns, public_scalars
+from circuits.margin.transitions import INITIAL, INITIAL_OPEN, KINDS, L1_CODES, MAINTENANCE
+from circuits.table import Table
+from zkmargin.machine import Leg, Step
+
+NO_TIER = (0, 0, 0, 0)
+MOVES_CASH = {"trade", "transfer", "liquidate", "deleverage", "cover"}
+CHANGES_POSITION = {"trade", "liquidate", "deleverage"}
+
+
+class WitnessError(AssertionError):
+    """A step that the state machine accepted does not fit the circuit: a defect of the one or the other."""
+
+
+Values = dict[str, int]
+
+
+@dataclass
+class _Recorder:
+    """What accumulates over the rows: last access of each cell, and how often each lookup row is used."""
+
+    last_access: dict[int, int] = field(default_factory=dict)
+    tiers: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    oracle: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+def build_assignment(
+    circuit: Circuit, parameters: Parameters, statement: Statement, steps: Sequence[Step], old: Mapping[int, int], new: Mapping[int, int]
+) -> Assignment:
+    """All witness, state and public columns of a batch.
+
+    steps: one a row, in order, without the padding after the last; a `collect`, being last, is put in the table's last row. old, new: the
+    non-zero cells before and after, packed.
+    """
+    table = circuit.table("transitions")
+    recorder = _Recorder()
+    oracle = {(row.tick, row.market): row for row in statement.oracle}
+    filled = [_row(row, step, parameters, oracle, recorder) for row, step in _place(steps, table.size, statement.oracle[0].tick)]
+    transitions = _columns(table, filled, public_scalars(statement))
+    lookups = _lookup_columns(circuit, parameters, statement, transitions, recorder)
+    return {"transitions": transitions, "cells": _cell_columns(circuit.table("cells"), old, new, recorder), "lookups": lookups}
+
+
+def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[int, Step]]:
+    """Every row of the table with its step: padding between the last step and a final `collect`, or up to the end."""
+    if len(steps) > size:
+        raise WitnessError(f"{len(steps)} steps for a table of {size} rows")
+    tail = list(steps[-1:]) if steps and steps[-1].kind == "collect" else []
+    body = list(steps[: len(steps) - len(tail)])
+    tick = body[-1].tick if body else (tail[0].tick if tail else first_tick)
+    padding = [Step("pad", tick, None, None)] * (size - len(body) - len(tail))
+    return enumerate([*body, *padding, *tail])
+
+
+def _row(row: int, step: Step, parameters: Parameters, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder) -> Values:
+    values: Values = dict.fromkeys(KINDS, 0)
+    if step.kind != "pad":
+        values[step.kind] = 1
+    account = step.a if step.a is not None and step.a.settled else step.b if step.b is not None and step.b.settled else None
+    price, index, market = 0, 0, 0
+    if account is not None:
+        market = account.after.market
+        found = oracle[step.tick, market]
+        price, index = found.price, found.index
+        recorder.oracle[step.tick, market] = recorder.oracle.get((step.tick, market), 0) + 1
+    values |= {"tick": step.tick, "market": market, "price": price, "index": index, "queue": step.queue or 0, "amount": step.amount}
+    flags = ("system", "oversized", "fresh_a", "fresh_b")
+    values |= {name: int(getattr(step, name)) for name in flags}
+    values["size"] = step.size - 1 if step.kind in MOVES_CASH else 0
+    changes = step.kind in CHANGES_POSITION
+    values |= {"delta": step.delta if changes else 0, "reverse": int(changes and step.delta < 0), "cash": step.cash + SIGN_BIAS}
+    values |= {"fee_a": step.fee_a, "fee_b": step.fee_b}
+    values["market_change"] = _market_change(step)
+    values["open_tier_a"] = 0
+    for suffix, leg, rule in (("a", step.a, step.rule_a), ("b", step.b, step.rule_b)):
+        _leg(values, suffix, leg, row, price, index, recorder)
+        _tiers(values, suffix, step, leg, rule, parameters.markets, recorder)
+    return values
+
+
+def _market_change(step: Step) -> int:
+    if step.a is None or step.kind not in ("open", "close"):
+        return 0
+    return step.a.after.market - step.a.before.market
+
+
+def _leg(values: Values, suffix: str, leg: Leg | None, row: int, price: int, index: int, recorder: _Recorder) -> None:
+    before, after = (EMPTY_CELL, EMPTY_CELL) if leg is None else (leg.before, leg.after)
+    gap = 0
+    if leg is not None:
+        gap = row - recorder.last_access.get(leg.address, 0)
+        recorder.last_access[leg.address] = row + 1
+    owed = before.position * (index - before.index) if leg is not None and leg.settled else 0
+    pay = -(-owed >> FUNDING_FRACTION)
+    values |= {
+        f"address_{suffix}": 0 if leg is None else leg.address,
+        f"market_{suffix}": before.market,
+        f"gap_{suffix}": gap,
+        f"settled_collateral_{suffix}": before.collateral - pay,
+        f"funding_dust_{suffix}": (pay << FUNDING_FRACTION) - owed,
+        f"index_{suffix}": before.index + SIGN_BIAS,
+        f"index_after_{suffix}": after.index,
+    }
+    _half(values, suffix, before, price)
+    _half(values, f"after_{suffix}", after, price)
+
+
+def _half(values: Values, suffix: str, cell: Cell, price: int) -> None:
+    magnitude = abs(cell.position)
+    values[f"collateral_{suffix}"] = cell.collateral + SIGN_BIAS
+    values[f"magnitude_{suffix}"] = magnitude
+    values[f"negative_{suffix}"] = int(cell.position < 0)
+    values[f"position_{suffix}"] = cell.position
+    values[f"notional_{suffix}"] = magnitude * price
+
+
+def _tiers(
+    values: Values, suffix: str, step: Step, leg: Leg | None, rule: str | None, markets: Sequence[Market], recorder: _Recorder
+) -> None:
+    values[f"initial_{suffix}"], values[f"reducing_{suffix}"] = int(rule == "initial"), int(rule == "reducing")
+    refused = suffix == "a" and step.kind == "refuse" and not step.system and not step.oversized
+    before = after = None
+    if leg is not None:
+        market = markets[leg.before.market]
+        if rule == "reducing":
+            before = _use(recorder, leg.before.market, market.tier(values[f"notional_{suffix}"]), MAINTENANCE)
+            after = _use(recorder, leg.before.market, market.tier(values[f"notional_after_{suffix}"]), MAINTENANCE)
+        elif rule == "initial" or refused:
+            tier = market.tier(values[f"notional_after_{suffix}"])
+            after = _use(recorder, leg.before.market, tier, INITIAL_OPEN if tier.open else INITIAL)
+            if suffix == "a":
+                values["open_tier_a"] = int(tier.open)
+    for when, tier_values in (("before", before), ("after", after)):
+        for part, value in zip(("lower", "upper", "rate", "deduction"), tier_values or NO_TIER, strict=True):
+            values[f"tier_{when}_{suffix}_{part}"] = value
+
+
+def _use(recorder: _Recorder, market: int, tier: Tier, requirement: int) -> tuple[int, int, int, int]:
+    key = market, requirement, tier.lower
+    recorder.tiers[key] = recorder.tiers.get(key, 0) + 1
+    if requirement == MAINTENANCE:
+        return tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction
+    return tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction
+
+
+def _columns(table: Table, filled: Sequence[Values], scalars: Mapping[str, int]) -> dict[str, Sequence[int]]:
+    """Plain columns as they are, stated registers in limbs, then the registers that an expression defines."""
+    columns: dict[str, Sequence[int]] = dict(table.fixed_values)
+    stated = {name: register for name, register in table.registers.items() if register.value is None}
+    for name in filled[0]:
+        column = [values[name] for values in filled]
+        if name in stated:
+            columns |= _limbs(table, name, column)
+        else:
+            columns[name] = _narrow(column)
+    derived = {name: register.value for name, register in table.registers.items() if register.value is not None}
+    evaluated = zip(*rows(table, list(derived.values()), columns, scalars), strict=True)
+    for name, column in zip(derived, evaluated, strict=True):
+        columns |= _limbs(table, name, column)
+    return {name: columns[name] for name in table.columns if name in columns and name not in table.fixed_values}
+
+
+def _limbs(table: Table, name: str, values: Sequence[int]) -> dict[str, np.ndarray]:
+    """Limb columns of a register, lowest first; WitnessError when a value is outside its bits."""
+    bits = table.registers[name].bits
+    for row, value in enumerate(values):
+        if not 0 <= value < 1 << bits:
+            signed = value if value <= MODULUS // 2 else value - MODULUS
+            raise WitnessError(f"row {row}: register {name} of {bits} bits cannot hold {signed}")
+    data = np.frombuffer(b"".join(value.to_bytes(bits // 8, "little") for value in values), np.uint8).reshape(len(values), bits // 8)
+    match table.limb_bits:
+        case 16:
+            limbs = data.view(np.uint16)
+        case 8:
+            limbs = data
+        case _:
+            limbs = np.stack([data & 15, data >> 4], axis=2).reshape(len(values), bits // 4)
+    return {f"{name}_{i}": np.ascontiguousarray(limbs[:, i]) for i in range(limbs.shape[1])}
+
+
+def _narrow(values: Sequence[int]) -> Sequence[int]:
+    """The smallest integer array that holds the values, or the values themselves beyond 64 bits."""
+    low, high = min(values), max(values)
+    for kind in (np.uint8, np.uint16, np.uint32, np.int64):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return np.array(values, kind)
+    return list(values)
+
+
+def _cell_columns(table: Table, old: Mapping[int, int], new: Mapping[int, int], recorder: _Recorder) -> dict[str, Sequence[int]]:
+    touched, last = np.zeros(table.size, np.uint8), np.zeros(table.size, np.uint32)
+    for address, time in recorder.last_access.items():
+        touched[address], last[address] = 1, time
+    columns: dict[str, Sequence[int]] = {"touched": touched, "last": last}
+    for name, cells in (("old", old), ("new", new)):
+        column = [0] * table.size
+        for address, value in cells.items():
+            column[address] = value
+        columns[name] = column
+    return columns
+
+
+def _lookup_columns(
+    circuit: Circuit, parameters: Parameters, statement: Statement, transitions: Mapping[str, Sequence[int]], recorder: _Recorder
+) -> dict[str, Sequence[int]]:
+    size = circuit.table("lookups").size
+    counts = np.zeros(size, np.int64)
+    for term in circuit.base_terms["transitions"]:
+        if term.channel == "range":
+            counts += np.bincount(np.asarray(transitions[term.fields[0].arguments[0]]), minlength=size)
+    tier_count = [recorder.tiers.get(row[1:4], 0) for row in tier_rows(parameters)]
+    oracle_count = [recorder.oracle.get((row.tick, row.market), 0) for row in statement.oracle]
+    columns: dict[str, Sequence[int]] = {"range_count": _narrow(counts.tolist())}
+    columns |= {"tier_count": _padded(tier_count, size), "oracle_count": _padded(oracle_count, size)}
+    return columns | {name: _padded(values, size) for (_, name), values in public_columns(statement).items()}
+
+
+def _padded(values: Sequence[int], size: int) -> Sequence[int]:
+    return _narrow([*values, *[0] * (size - len(values))])
