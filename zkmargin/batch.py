@@ -1,0 +1,125 @@
+"""A batch: what the transactions of one proof did to the state, in the order of the rows."""
+
+from dataclasses import dataclass
+
+from circuits.field import MODULUS
+from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.statement import L1_KINDS, L1Row, OracleRow
+from zkmargin.machine import Machine
+from zkmargin.rules import Refused, require
+from zkmargin.state import State, Step
+from zkmargin.transactions import Tick, Transaction
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All that the statement and the witness of a batch are made of.
+
+    last_oracle: rows of the last tick before it; ticks: its own, by tick and market. next_queue: the first L1 index it
+    may consume. steps: one a row in order, pads between ticks and a final collect included. diff: address -> change
+    mod r of each changed cell, ascending. refusals: (line, reason). old, new: all non-empty cells, packed.
+    """
+
+    number: int
+    last_oracle: tuple[OracleRow, ...]
+    ticks: tuple[OracleRow, ...]
+    next_queue: int
+    l1: tuple[L1Row, ...]
+    steps: tuple[Step, ...]
+    diff: dict[int, int]
+    refusals: tuple[tuple[int, str], ...]
+    old: dict[int, int]
+    new: dict[int, int]
+
+
+class BatchBuilder:
+    """Applies transactions to `state` one by one, and keeps what fits the tables of `shape`.
+
+    The state is changed in place: who gives up a builder gives up the state with it.
+    """
+
+    def __init__(self, state: State, parameters: Parameters, shape: Shape) -> None:
+        self.machine = Machine(state, parameters, shape.cells)
+        self.shape, self.state = shape, state
+        self.old = dict(state.cells)
+        self.last_oracle, self.next_queue = state.oracle_rows(), state.queue
+        self.steps: list[Step] = []
+        self.ticks: list[OracleRow] = []
+        self.l1: list[L1Row] = []
+        self.refusals: list[tuple[int, str]] = []
+        self.row_tick = state.tick  # of the last row, so far the tick before the batch
+
+    def add(self, transaction: Transaction, line: int = 0) -> Refused | None:
+        """Applies a transaction; one that is refused is noted with its line, returned, and changes nothing."""
+        try:
+            self._apply(transaction)
+        except Refused as refusal:
+            self.refusals.append((line, str(refusal)))
+            return refusal
+        return None
+
+    def finish(self) -> Batch:
+        """The batch, with fees collected; Refused (code no-tick) when it has no tick. The builder is done with."""
+        require(bool(self.ticks), "no-tick", "a batch has at least one tick")
+        state = self.state
+        if state.trade_fees or state.liquidation_fees:
+            self._take(self.machine.collect(self.row_tick))
+        changed = sorted(cell for cell in self._touched() if self._value(cell) != self.old.get(cell, 0))
+        batch = Batch(
+            state.batch,
+            self.last_oracle,
+            tuple(self.ticks),
+            self.next_queue,
+            tuple(self.l1),
+            tuple(self.steps),
+            {cell: (self._value(cell) - self.old.get(cell, 0)) % MODULUS for cell in changed},
+            tuple(self.refusals),
+            self.old,
+            dict(state.cells),
+        )
+        state.batch += 1
+        return batch
+
+    def _apply(self, transaction: Transaction) -> None:
+        if isinstance(transaction, Tick):
+            self._require_room(len(self.ticks) + len(transaction.rows), "oracle rows")
+            self.machine.apply(transaction)
+            self.ticks += self.state.oracle_rows()
+            return
+        require(bool(self.ticks), "no-tick", "a batch begins with a tick")
+        step = self.machine.transition(transaction)
+        # The tick moves by at most 1 from row to row, and the last row is kept for `collect`.
+        pads = range(self.row_tick + 1, step.tick)
+        rows = len(self.steps) + len(pads) + 1
+        require(rows < self.shape.rows, "full", f"the batch has no room for row {rows}")
+        if step.queue is not None:
+            self._require_room(len(self.l1) + 1, "L1 rows")
+        self.steps += [Step("pad", tick) for tick in pads]
+        self.row_tick = step.tick
+        self._take(step)
+
+    def _require_room(self, count: int, what: str) -> None:
+        require(count <= 1 << self.shape.limb_bits, "full", f"the batch has no room for {count} {what}")
+
+    def _take(self, step: Step) -> None:
+        self.state.write(step)
+        self.steps.append(step)
+        if step.queue is not None and step.a is not None:
+            kind = L1_KINDS["withdraw" if step.kind == "refuse" else step.kind]
+            self.l1.append(L1Row(step.queue, kind, step.a.address, step.amount, int(step.kind != "refuse")))
+
+    def _touched(self) -> set[int]:
+        return {leg.address for step in self.steps for leg in (step.a, step.b) if leg is not None}
+
+    def _value(self, cell: int) -> int:
+        return self.state.cells.get(cell, 0)
+
+
+def build_batch(
+    state: State, parameters: Parameters, shape: Shape, transactions: list[tuple[int, Transaction]]
+) -> Batch:
+    """The batch of numbered transactions, those refused left out; Refused (code no-tick) when it has no tick."""
+    builder = BatchBuilder(state, parameters, shape)
+    for line, transaction in transactions:
+        builder.add(transaction, line)
+    return builder.finish()

@@ -1,0 +1,167 @@
+"""Transitions between two cells: one position change and one cash amount move from leg to leg, then fees."""
+
+from circuits.margin.cell import ACCOUNT, EMPTY, SYSTEM, Cell
+from zkmargin.context import Context
+from zkmargin.operations import require_collectable
+from zkmargin.rules import (
+    CASH_MAX,
+    MARGIN_BITS,
+    PRICE_FRACTION,
+    STRICT_BITS,
+    Settled,
+    equity,
+    initial_room,
+    margin_rule,
+    reduces,
+    require,
+    require_band,
+    require_budget,
+    require_cash,
+    require_fee,
+    require_reducing,
+    require_register,
+    require_size,
+    require_tier,
+    share_kept,
+)
+from zkmargin.state import Leg, Step, as_system
+from zkmargin.transactions import Cover, Deleverage, Liquidate, Trade, Transfer
+
+
+def trade(context: Context, transaction: Trade) -> Step:
+    """a gains direction*size for cash, each leg pays its own fee, and each meets a margin rule."""
+    parameters, size, cash = context.parameters, transaction.size, transaction.cash
+    require_size(size)
+    require_cash(cash)
+    require(transaction.direction in (1, -1), "direction", f"{transaction.direction} is neither 1 nor -1")
+    a, b = context.pair(transaction.a, transaction.b)
+    delta = transaction.direction * size
+    require_band(parameters.trade_band, delta, cash, a.price)
+    for fee in (transaction.fee_a, transaction.fee_b):
+        require_fee(fee, parameters.trade_fee_cap, size, a.price)
+    leg_a = a.moved(-cash - transaction.fee_a, delta)
+    leg_b = b.moved(cash - transaction.fee_b, -delta)
+    rule_a, rule_b = margin_rule(a, leg_a.after, size), margin_rule(b, leg_b.after, size)
+    fees = context.state.trade_fees + transaction.fee_a + transaction.fee_b
+    require_collectable(context.state.cell(parameters.fee_cell).collateral, fees)
+    return Step(
+        "trade",
+        context.state.tick,
+        leg_a,
+        leg_b,
+        size,
+        delta,
+        cash,
+        transaction.fee_a,
+        transaction.fee_b,
+        rule_a=rule_a,
+        rule_b=rule_b,
+    )
+
+
+def transfer(context: Context, transaction: Transfer) -> Step:
+    """The sender is settled and keeps its initial margin; of the receiver only c changes."""
+    amount = transaction.amount
+    _require_moved(amount)
+    require(transaction.a != transaction.b, "same-cell", f"both legs are cell {transaction.a}")
+    a, receiver = context.settled(transaction.a), context.account(transaction.b)
+    leg_a = a.moved(-amount)
+    room = initial_room(a, leg_a.after)
+    require(room >= 0, "margin", f"cell {transaction.a} would be left below its initial margin")
+    require_register("D", room, MARGIN_BITS)
+    require_budget(receiver.collateral + amount)
+    after = Cell(receiver.collateral + amount, receiver.position, receiver.index, receiver.market, ACCOUNT)
+    leg_b = Leg(transaction.b, receiver, after, False)
+    return Step("transfer", context.state.tick, leg_a, leg_b, size=amount, cash=amount, rule_a="initial")
+
+
+def liquidate(context: Context, transaction: Liquidate) -> Step:
+    """A victim below maintenance loses a part of its position, but no larger share of its equity, fee included."""
+    parameters, size, cash, fee = context.parameters, transaction.size, transaction.cash, transaction.fee
+    require_size(size)
+    require_cash(cash)
+    a, b = context.pair(transaction.a, transaction.b)
+    missing = b.maintenance() - (b.equity << PRICE_FRACTION)
+    require(missing > 0, "healthy", f"cell {transaction.b} meets its maintenance margin")
+    require_register("MM - TV*2^16 - 1", missing - 1, STRICT_BITS)
+    delta = _taken(b, size)
+    require_band(parameters.liquidation_band, delta, cash, a.price)
+    require_fee(fee, parameters.liquidation_fee_cap, size, a.price)
+    leg_a, leg_b = a.moved(-cash, delta), b.moved(cash - fee, -delta)
+    rule_a = margin_rule(a, leg_a.after, size)
+    require_reducing(b, leg_b.after)
+    insurance = context.state.cell(parameters.insurance_cell).collateral
+    require_collectable(insurance, context.state.liquidation_fees + fee)
+    return Step(
+        "liquidate",
+        context.state.tick,
+        leg_a,
+        leg_b,
+        size,
+        delta,
+        cash,
+        fee_b=fee,
+        rule_a=rule_a,
+        rule_b="reducing",
+    )
+
+
+def deleverage(context: Context, transaction: Deleverage) -> Step:
+    """A bankrupt account and one of the opposite side reduce at the one cash amount with 0 <= E < 2^16*MM."""
+    size, cash = transaction.size, transaction.cash
+    require_size(size)
+    require_cash(cash)
+    a, b = context.pair(transaction.a, transaction.b)
+    maintenance, deficit = b.maintenance(), -b.equity
+    require(deficit > 0, "solvent", f"cell {transaction.b} is not bankrupt")
+    require_register("-TV - 1", deficit - 1, STRICT_BITS)
+    delta = _taken(b, size)
+    leg_a, leg_b = a.moved(-cash, delta), b.moved(cash, -delta)
+    require(reduces(a, leg_a.after, size), "side", f"cell {transaction.a} does not reduce by {size}")
+    kept = share_kept(b, leg_b.after)
+    # One unit of cash moves E by 2^16*MM, so exactly one amount is in the interval.
+    require(0 <= kept < maintenance << PRICE_FRACTION, "quote", f"{cash} is not the bankrupt account's share")
+    rule_a = margin_rule(a, leg_a.after, size)
+    return Step("deleverage", context.state.tick, leg_a, leg_b, size, delta, cash, rule_a=rule_a, rule_b="reducing")
+
+
+def cover(context: Context, transaction: Cover) -> Step:
+    """The insurance cell pays at most ceil(-TV / 2^16) to a bankrupt account, with a position or without."""
+    amount, address = transaction.amount, context.parameters.insurance_cell
+    _require_moved(amount)
+    require(transaction.cell != address, "same-cell", f"both legs are cell {address}")
+    b, insurance = context.settled(transaction.cell), context.cell(address)
+    require(insurance.collateral >= amount, "insurance", f"the insurance cell holds less than {amount}")
+    leg_b = b.moved(amount)
+    # TV' <= 2^16 - 1 with amount >= 1 implies TV < 0 before.
+    left = (1 << PRICE_FRACTION) - 1 - equity(leg_b.after.collateral, leg_b.after.position, b.price)
+    require(left >= 0, "cover", f"{amount} is more than the deficit of cell {transaction.cell}")
+    require_register("2^16 - 1 - TV'", left, STRICT_BITS)
+    leg_a = Leg(address, insurance, Cell(collateral=insurance.collateral - amount, kind=SYSTEM), False)
+    return Step("cover", context.state.tick, leg_a, leg_b, size=amount, cash=amount)
+
+
+def collect(context: Context, tick: int) -> Step:
+    """Credits the batch's trade fees to the fee cell and its liquidation fees to the insurance cell."""
+    state, parameters = context.state, context.parameters
+    fee, insurance = state.cell(parameters.fee_cell), state.cell(parameters.insurance_cell)
+    leg_a = _credited(parameters.fee_cell, fee, state.trade_fees)
+    leg_b = _credited(parameters.insurance_cell, insurance, state.liquidation_fees)
+    return Step("collect", tick, leg_a, leg_b, fresh_a=fee.kind == EMPTY, fresh_b=insurance.kind == EMPTY)
+
+
+def _credited(address: int, before: Cell, fees: int) -> Leg:
+    require_budget(before.collateral + fees)
+    return Leg(address, before, as_system(Cell(before.collateral + fees)), False)
+
+
+def _require_moved(amount: int) -> None:
+    require(1 <= amount <= CASH_MAX, "amount", f"{amount} is outside 1..2^63-1")
+
+
+def _taken(victim: Settled, size: int) -> int:
+    """The position change of the other leg: `size` of the victim's side."""
+    position = victim.before.position
+    require_tier(victim.notional)
+    require(size <= abs(position), "size", f"{size} is more than the position {position} of cell {victim.address}")
+    return size if position > 0 else -size

@@ -1,0 +1,82 @@
+"""The state machine: (state, transaction) -> state in plain integers, or a refusal that changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from circuits.margin.parameters import INDEX_LIMIT, PRICE_LIMIT, TIME_LIMIT, Parameters
+from zkmargin.context import Context
+from zkmargin.exchange import collect, cover, deleverage, liquidate, trade, transfer
+from zkmargin.operations import close_account, deposit, open_account, touch, withdraw
+from zkmargin.rules import Refused, require
+from zkmargin.state import Leg, State, Step
+from zkmargin.transactions import (
+    Close,
+    Cover,
+    Deleverage,
+    Deposit,
+    Liquidate,
+    Open,
+    Tick,
+    Touch,
+    Trade,
+    Transaction,
+    Transfer,
+    Withdraw,
+)
+
+__all__ = ["Leg", "Machine", "Refused", "State", "Step"]
+
+_TRANSITIONS: dict[type[Any], Callable[[Context, Any], Step]] = {
+    Open: open_account,
+    Close: close_account,
+    Deposit: deposit,
+    Withdraw: withdraw,
+    Touch: touch,
+    Trade: trade,
+    Transfer: transfer,
+    Liquidate: liquidate,
+    Deleverage: deleverage,
+    Cover: cover,
+}
+
+
+class Machine:
+    """Applies transactions to a state of `size` cells."""
+
+    def __init__(self, state: State, parameters: Parameters, size: int) -> None:
+        self.state = state
+        self.context = Context(state, parameters, size)
+
+    def apply(self, transaction: Transaction) -> Step | None:
+        """The step that was applied; None for a tick, which is no transition. Refused leaves the state as it was."""
+        if isinstance(transaction, Tick):
+            self._advance(transaction)
+            return None
+        step = self.transition(transaction)
+        self.state.write(step)
+        return step
+
+    def transition(self, transaction: Transaction) -> Step:
+        """The step of a transaction other than a tick, not yet written; Refused where no rule allows it."""
+        return _TRANSITIONS[type(transaction)](self.context, transaction)
+
+    def collect(self, tick: int) -> Step:
+        """The step that ends a batch with fees, not yet written."""
+        return collect(self.context, tick)
+
+    def require_tick(self, tick: Tick) -> None:
+        """What both arbiters check of oracle rows; Refused where one of them would."""
+        state, markets = self.state, self.context.parameters.markets
+        require(len(tick.rows) == len(markets), "tick", f"{len(tick.rows)} rows for {len(markets)} markets")
+        require(state.tick + 1 < TIME_LIMIT, "tick", "ticks are numbered in 40 bits")
+        require(state.time <= tick.time < TIME_LIMIT, "time", f"{tick.time} goes back or leaves 40 bits")
+        elapsed = tick.time - state.time
+        for market, (price, index), (_, last) in zip(markets, tick.rows, state.rows, strict=True):
+            require(1 <= price < PRICE_LIMIT, "price", f"{market.name}: {price} is outside 1..2^48-1")
+            require(abs(index) < INDEX_LIMIT, "index", f"{market.name}: {index} leaves 63 bits")
+            capped = abs(index - last) << 16 <= market.funding_cap * price * elapsed
+            require(capped, "funding-cap", f"{market.name}: the index moves from {last} to {index} in {elapsed} s")
+
+    def _advance(self, tick: Tick) -> None:
+        self.require_tick(tick)
+        self.state.rows, self.state.time, self.state.tick = tick.rows, tick.time, self.state.tick + 1

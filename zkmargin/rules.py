@@ -1,0 +1,165 @@
+"""The inequalities of the margin engine, in integers and without rounding; funding alone rounds, against the account.
+
+Equity TV = c*2^16 + q*P is in quote * 2^-16, requirements are in quote * 2^-32: TV*2^16 and MM are compared.
+"""
+
+from dataclasses import dataclass
+
+from circuits.margin.cell import COLLATERAL_MAX, COLLATERAL_MIN, POSITION_MAX, Cell
+from circuits.margin.parameters import Market
+from circuits.margin.tiers import NOTIONAL_LIMIT
+from zkmargin.state import Leg, Rule
+
+PRICE_FRACTION = 16  # bits behind the point of a price, a rate, a band and a fee cap
+FUNDING_FRACTION = 32  # bits behind the point of a funding index
+SIZE_MAX = 1 << 64
+CASH_MIN, CASH_MAX = -(1 << 63), (1 << 63) - 1
+FEE_LIMIT = 1 << 48
+AMOUNT_LIMIT = 1 << 56  # of an L1 operation
+DUST_BAND = 1 << 32  # one unit of quote: without it the last unit of a position could not be closed
+
+# Widths of the circuit's registers (bits); docs/margin.md derives them.
+MARGIN_BITS = 176  # D and E
+STRICT_BITS = 112  # what holds strictly before, and what a cover leaves
+PRODUCT_BITS = 128  # room inside a band and under a fee cap
+
+
+class Refused(Exception):  # noqa: N818 (an outcome, not a fault)
+    """A transaction that may not be applied; `code` is stable, the text explains. Nothing was changed."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code, self.text = code, text
+
+
+def require(condition: bool, code: str, text: str) -> None:
+    if not condition:
+        raise Refused(code, text)
+
+
+def require_register(name: str, value: int, bits: int) -> None:
+    """0 <= value is checked where the rule is; here, that the circuit's register can hold it."""
+    if value >> bits:
+        raise Refused("register", f"{name} = {value} does not fit {bits} bits")
+
+
+def funding_payment(position: int, index_change: int) -> int:
+    """ceil(q*(I - i) / 2^32): what an account pays, in quote units; the ceiling is against the account."""
+    return -(-position * index_change >> FUNDING_FRACTION)
+
+
+def equity(collateral: int, position: int, price: int) -> int:
+    """TV = c*2^16 + q*P."""
+    return (collateral << PRICE_FRACTION) + position * price
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An account whose funding is settled at the current row of its market, before anything else happens to it."""
+
+    address: int
+    before: Cell
+    collateral: int
+    market: Market
+    price: int
+    index: int
+
+    @classmethod
+    def of(cls, address: int, before: Cell, market: Market, price: int, index: int) -> "Settled":
+        paid = funding_payment(before.position, index - before.index)
+        return cls(address, before, before.collateral - paid, market, price, index)
+
+    @property
+    def equity(self) -> int:
+        return equity(self.collateral, self.before.position, self.price)
+
+    @property
+    def notional(self) -> int:
+        return abs(self.before.position) * self.price
+
+    def maintenance(self) -> int:
+        """MM before; Refused when the notional has no tier."""
+        require_tier(self.notional)
+        return self.market.requirement(self.notional, "maintenance")
+
+    def moved(self, collateral: int, position: int = 0) -> Leg:
+        """The leg that changes both by these amounts; Refused when the result leaves the bit budget."""
+        collateral, position = self.collateral + collateral, self.before.position + position
+        require_budget(collateral, position)
+        after = Cell(collateral, position, self.index, self.before.market, self.before.kind)
+        return Leg(self.address, self.before, after, True)
+
+
+def require_budget(collateral: int, position: int = 0) -> None:
+    """c in [-2^63, 2^63) and |q| < 2^64, for whatever is written."""
+    require(COLLATERAL_MIN <= collateral <= COLLATERAL_MAX, "collateral", f"{collateral} leaves 64 signed bits")
+    require(-POSITION_MAX <= position <= POSITION_MAX, "position", f"{position} leaves 64 bits")
+
+
+def require_tier(notional: int) -> None:
+    require(notional < NOTIONAL_LIMIT, "notional", f"{notional} is beyond the last tier")
+
+
+def initial_room(account: Settled, after: Cell) -> int:
+    """D = TV'*2^16 - IM': not negative under rule (A). Refused when the notional after has no tier."""
+    notional = abs(after.position) * account.price
+    require_tier(notional)
+    room = equity(after.collateral, after.position, account.price) << PRICE_FRACTION
+    return room - account.market.requirement(notional, "initial")
+
+
+def share_kept(account: Settled, after: Cell) -> int:
+    """E = TV'*MM - TV*MM': not negative when equity falls by no larger share than the requirement."""
+    notional = abs(after.position) * account.price
+    require_tier(notional)
+    equity_after = equity(after.collateral, after.position, account.price)
+    return equity_after * account.maintenance() - account.equity * account.market.requirement(notional, "maintenance")
+
+
+def reduces(account: Settled, after: Cell, size: int) -> bool:
+    """|q'| = |q| - size: the same side, or flat."""
+    return abs(after.position) == abs(account.before.position) - size
+
+
+def margin_rule(account: Settled, after: Cell, size: int) -> Rule:
+    """The rule that lets a position change: (A) initial margin in an open tier, or (B) reducing; Refused for neither."""
+    room = initial_room(account, after)
+    if room >= 0 and account.market.tier(abs(after.position) * account.price).open:
+        require_register("D", room, MARGIN_BITS)
+        return "initial"
+    if not reduces(account, after, size):
+        require(room < 0, "cap", f"cell {account.address} would grow beyond the cap on notional")
+        raise Refused("margin", f"cell {account.address} would be below its initial margin")
+    require_reducing(account, after)
+    return "reducing"
+
+
+def require_reducing(account: Settled, after: Cell) -> None:
+    """0 <= E < 2^176."""
+    kept = share_kept(account, after)
+    require(kept >= 0, "margin", f"cell {account.address} loses a larger share of its equity than of its requirement")
+    require_register("E", kept, MARGIN_BITS)
+
+
+def require_size(size: int) -> None:
+    require(1 <= size <= SIZE_MAX, "size", f"{size} is outside 1..2^64")
+
+
+def require_cash(cash: int) -> None:
+    require(CASH_MIN <= cash <= CASH_MAX, "cash", f"{cash} leaves 64 signed bits")
+
+
+def require_fee(fee: int, cap: int, size: int, price: int) -> None:
+    """fee*2^32 <= cap*size*P."""
+    require(0 <= fee < FEE_LIMIT, "fee", f"{fee} is outside 0..2^48-1")
+    room = cap * size * price - (fee << 2 * PRICE_FRACTION)
+    require(room >= 0, "fee-cap", f"a fee of {fee} is above its cap")
+    require_register("fee room", room, PRODUCT_BITS)
+
+
+def require_band(band: int, delta: int, cash: int, price: int) -> None:
+    """|cash*2^16 - delta*P|*2^16 <= band*size*P + 2^32."""
+    off = abs((cash << PRICE_FRACTION) - delta * price) << PRICE_FRACTION
+    bound = band * abs(delta) * price + DUST_BAND
+    require(off <= bound, "band", f"{cash} for {delta} is too far from the oracle's price")
+    require_register("band room", bound + off, PRODUCT_BITS)

@@ -1,0 +1,110 @@
+"""The state between transitions, and what a transition reports of itself."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, SYSTEM, Cell, unpack
+from circuits.margin.parameters import Parameters
+from circuits.margin.statement import OracleRow
+
+Rule = Literal["initial", "reducing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One cell of a transition; settled: its funding was settled at the transition's tick."""
+
+    address: int
+    before: Cell
+    after: Cell
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transition that was applied: one row of the transitions table.
+
+    tick: the oracle tick it holds at. delta, cash: what a's position gains and a's collateral pays; in a transfer and a
+    cover cash = size = the amount moved. amount, queue: of the L1 row. rule_a, rule_b: the margin rule a leg meets.
+    system: the L1 operation is on a system cell. oversized: the refusal's reason is a notional without a tier.
+    fresh_a, fresh_b: the first write of a system cell.
+    """
+
+    kind: str
+    tick: int
+    a: Leg | None = None
+    b: Leg | None = None
+    size: int = 0
+    delta: int = 0
+    cash: int = 0
+    fee_a: int = 0
+    fee_b: int = 0
+    amount: int = 0
+    queue: int | None = None
+    rule_a: Rule | None = None
+    rule_b: Rule | None = None
+    system: bool = False
+    oversized: bool = False
+    fresh_a: bool = False
+    fresh_b: bool = False
+
+
+@dataclass
+class State:
+    """Cells (address -> packed value, empty ones left out), the last oracle tick, and the counters of the rollup.
+
+    rows: (price, index) of each market at the last tick. queue: index of the next L1 operation. batch: number of the
+    batch that is open or comes next. trade_fees, liquidation_fees: of the open batch, not yet collected.
+    """
+
+    cells: dict[int, int]
+    rows: tuple[tuple[int, int], ...]
+    tick: int
+    time: int
+    queue: int = 0
+    batch: int = 0
+    trade_fees: int = 0
+    liquidation_fees: int = 0
+
+    @classmethod
+    def genesis(cls, parameters: Parameters) -> "State":
+        """No cells; tick 0 at the parameters' time, prices and indices."""
+        rows = tuple((market.price, market.index) for market in parameters.markets)
+        return cls({}, rows, 0, parameters.genesis_time)
+
+    def cell(self, address: int) -> Cell:
+        """The cell at an address, empty where nothing was written."""
+        value = self.cells.get(address)
+        return EMPTY_CELL if value is None else unpack(value)
+
+    def write(self, step: Step) -> None:
+        """Takes over the cells, the fees and the L1 operation of a step."""
+        for leg in (step.a, step.b):
+            if leg is None:
+                continue
+            if leg.after.kind == EMPTY:
+                self.cells.pop(leg.address, None)
+            else:
+                self.cells[leg.address] = leg.after.pack()
+        if step.kind == "trade":
+            self.trade_fees += step.fee_a + step.fee_b
+        elif step.kind == "liquidate":
+            self.liquidation_fees += step.fee_b
+        elif step.kind == "collect":
+            self.trade_fees = self.liquidation_fees = 0
+        if step.queue is not None:
+            self.queue += 1
+
+    def oracle_rows(self) -> tuple[OracleRow, ...]:
+        """The rows of the last tick, in the order of the markets."""
+        return tuple(OracleRow(self.tick, self.time, market, *row) for market, row in enumerate(self.rows))
+
+    def accounts(self) -> list[tuple[int, Cell]]:
+        """(address, cell) of every account, by address."""
+        cells = ((address, unpack(value)) for address, value in sorted(self.cells.items()))
+        return [(address, cell) for address, cell in cells if cell.kind == ACCOUNT]
+
+
+def as_system(cell: Cell) -> Cell:
+    """A system cell as it is written: the first write gives the empty cell its kind."""
+    return Cell(collateral=cell.collateral, kind=SYSTEM)
