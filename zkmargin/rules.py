@@ -122,7 +122,7 @@ def reduces(account: Settled, after: Cell, size: int) -> bool:
 
 
 def margin_rule(account: Settled, after: Cell, size: int) -> Rule:
-    """The rule that lets a position change: (A) initial margin in an open tier, or (B) reducing; Refused for neither."""
+    """What lets a position change: (A) initial margin in an open tier, or (B) reducing; Refused for neither."""
     room = initial_room(account, after)
     if room >= 0 and account.market.tier(abs(after.position) * account.price).open:
         require_register("D", room, MARGIN_BITS)
