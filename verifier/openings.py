@@ -1,0 +1,65 @@
+"""Which polynomial is opened where, in the order of the key: the same list for prover and verifier."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from circuits.field import MODULUS
+from verifier.curve import Point
+from verifier.identity import Query, query_point
+from verifier.kzg import Commitment, Opening
+from verifier.proof import QUOTIENT, Layout
+from verifier.statement import ColumnKey
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What the proof says of its polynomials.
+
+    columns: by (table, column, rotation), at zeta*omega^rotation. reversals: by (table, new column), the reversed difference at zeta,
+    then the old and the new column at 1/zeta.
+    """
+
+    columns: Mapping[Query, int]
+    reversals: Mapping[ColumnKey, tuple[int, int, int]] = field(default_factory=dict)
+
+
+def reversal_key(table: str, new: str) -> ColumnKey:
+    """The name under which the reversed difference of a state pair is opened."""
+    return table, f"{new} reversed"
+
+
+def column_points(layout: Layout, zeta: int) -> dict[ColumnKey, tuple[int, ...]]:
+    """Where each polynomial is opened, by name: every column, the reversals, and the quotient."""
+    circuit, back = layout.circuit, pow(zeta, -1, MODULUS)
+    reversed_columns = {(table, name) for table, old, new in layout.reversals for name in (old, new)}
+    points: dict[ColumnKey, tuple[int, ...]] = {}
+    for key, rotations in layout.rotations.items():
+        table = circuit.table(key[0])
+        extra = (back,) if key in reversed_columns else ()
+        points[key] = (*(query_point(table, rotation, zeta) for rotation in rotations), *extra)
+    for table_name, _, new in layout.reversals:
+        points[reversal_key(table_name, new)] = (zeta,)
+    points[QUOTIENT] = (zeta,)
+    return points
+
+
+def openings(layout: Layout, evaluations: Evaluations, quotient: int, zeta: int) -> list[Opening]:
+    """All openings in the order of the powers of v; quotient: the value of the folded chunks at zeta."""
+    values: dict[ColumnKey, tuple[int, ...]] = {
+        (table, column): tuple(evaluations.columns[table, column, rotation] for rotation in rotations)
+        for (table, column), rotations in layout.rotations.items()
+    }
+    for table, old, new in layout.reversals:
+        reversal, old_back, new_back = evaluations.reversals[table, new]
+        values[table, old] += (old_back,)
+        values[table, new] += (new_back,)
+        values[reversal_key(table, new)] = (reversal,)
+    values[QUOTIENT] = (quotient,)
+    return [Opening(key, points, values[key]) for key, points in column_points(layout, zeta).items()]
+
+
+def commitments_of(layout: Layout, points: Mapping[ColumnKey, Point], chunks: Sequence[Point], zeta: int) -> dict[ColumnKey, Commitment]:
+    """What each opening is of: a column's commitment, and for the quotient the chunks folded at zeta, sum zeta^(i*L) [Q_i]."""
+    step = pow(zeta, layout.chunk_length, MODULUS)
+    folded = [(pow(step, i, MODULUS), chunk) for i, chunk in enumerate(chunks)]
+    return {**{key: [(1, point)] for key, point in points.items()}, QUOTIENT: folded}
