@@ -8,6 +8,7 @@ A proposal looks at the state, so a stream reaches every kind; what is valid, th
 """
 
 from random import Random
+from typing import Literal
 
 from circuits.margin.cell import ACCOUNT, Cell
 from circuits.margin.parameters import Market, Parameters, Shape
@@ -36,6 +37,8 @@ WEIGHTS = {
     "tick": 4, "open": 2, "close": 2, "deposit": 4, "withdraw": 4, "touch": 1, "trade": 12, "transfer": 3,
     "liquidate": 6, "deleverage": 6, "cover": 4,
 }  # fmt: skip
+DISTRESS = {"liquidate", "deleverage", "cover"}
+EDGES = (0, -1, 1 << 48, 1 << 56, -(1 << 63), (1 << 63) - 1, 1 << 63, 1 << 64, (1 << 64) + 1)
 NUDGES = (0, 0, 0, 0, 1, -1)
 
 
@@ -72,6 +75,8 @@ class World:
         """A proposal of this kind, or of a random one."""
         if kind is None:
             kind = "open" if len(self.state.cells) < 6 else self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            if kind in DISTRESS and not self._victims(kind != "liquidate") and self.rng.random() < 0.8:
+                kind = "trade"
         proposal: Transaction = getattr(self, f"_{kind}")()
         return proposal
 
@@ -81,10 +86,8 @@ class World:
         name = self.rng.choice([name for name in fields if name != "rows"])
         if name == "direction":
             return type(transaction)(**(fields | {name: -fields[name]}))
-        value = self.rng.choice(
-            [fields[name] + 1, fields[name] - 1, -fields[name], 0, -1, 1 << 48, 1 << 56, (1 << 63) - 1, 1 << 63]
-            + [1 << 64, (1 << 64) + 1, -(1 << 63), self.rng.randrange(self.shape.cells), self.rng.getrandbits(66)]
-        )
+        anywhere = (self.rng.randrange(self.shape.cells), self.rng.getrandbits(66))
+        value = self.rng.choice((fields[name] + 1, fields[name] - 1, -fields[name], *EDGES, *anywhere))
         return type(transaction)(**(fields | {name: value}))
 
     def settled(self, address: int) -> Settled:
@@ -110,13 +113,14 @@ class World:
         elapsed = self.rng.choice((0, 1, 60, 3600))
         rows = []
         for market, (price, index) in zip(self.parameters.markets, self.state.rows, strict=True):
-            if market.name == "WIDE" and self.rng.random() < 0.03:
+            if market.name == "WIDE" and self.rng.random() < 0.05:
                 moved = price << 14 if price < 1 << 30 else max(1, price >> 14)
             else:
-                moved = price * self.rng.choice((60, 90, 97, 99, 100, 101, 103, 110, 150)) // 100
+                moved = price * self.rng.choice((60, 92, 93, 95, 97, 99, 100, 101, 103, 105, 107, 108, 150)) // 100
             moved = min(max(moved, 1 << 12), (1 << 48) - 1)
             cap = market.funding_cap * moved * elapsed >> 16
-            rows.append((moved, index + self.rng.choice((0, cap, -cap, self.rng.randint(-cap, cap)))))
+            drift = index + self.rng.choice((0, cap, -cap, self.rng.randint(-cap, cap)))
+            rows.append((moved, min(max(drift, 1 - (1 << 63)), (1 << 63) - 1)))
         return Tick(self.state.time + elapsed, tuple(rows))
 
     def _open(self) -> Open:
@@ -131,7 +135,9 @@ class World:
     def _deposit(self) -> Deposit:
         address = INSURANCE_CELL if self.rng.random() < 0.15 else self._pick(self._accounts())
         wide = self.state.cell(address).market == 1 and self.rng.random() < 0.5
-        return Deposit(address, self._magnitude(1 << 52 if wide else 1 << 30), self.state.queue)
+        return Deposit(
+            address, (1 << 55) - self.rng.getrandbits(40) if wide else 1 << self.rng.randint(20, 30), self.state.queue
+        )
 
     def _withdraw(self) -> Withdraw:
         address = FEE_CELL if self.rng.random() < 0.15 else self._pick(self._accounts())
@@ -146,37 +152,48 @@ class World:
             return self._magnitude(1 << 40)
         return (account.equity << 16) - account.market.requirement(account.notional, "initial") >> 32
 
+    def _free_or_zero(self, address: int) -> int:
+        return self._free(address) if self._is_account(address) else 0
+
     def _touch(self) -> Touch:
         return Touch(self._pick(self._accounts()))
 
     def _transfer(self) -> Transfer:
         a, b = self._pick(self._accounts()), self._pick(self._accounts())
         share = self.rng.choice((1, 1, 2, 10))
-        return Transfer(a, b, max(1, self._free(a) // share + self._nudge()) if self._is_account(a) else 1)
+        return Transfer(a, b, max(1, self._free_or_zero(a) // share + self._nudge()))
 
     def _is_account(self, address: int) -> bool:
         return self.state.cell(address).kind == ACCOUNT
 
     def _pair(self) -> tuple[int, int]:
         a = self._pick(self._accounts())
-        others = [b for b in self._accounts(self.state.cell(a).market) if b != a]
-        return a, self._pick(others or [a])
+        others = [b for b in self._accounts(self.state.cell(a).market) if b != a] or [a]
+        return a, max(self.rng.sample(others, min(3, len(others))), key=self._free_or_zero)
 
     def _trade(self) -> Trade:
         a, b = self._pair()
         cell, price = self.state.cell(a), self.state.rows[self.state.cell(a).market][0]
-        direction = self.rng.choice((1, -1))
+        direction: Literal[1, -1] = self.rng.choice((1, -1))
         if cell.position and self.rng.random() < 0.5:
             direction = -1 if cell.position > 0 else 1
             size = self.rng.choice((abs(cell.position), self._magnitude(abs(cell.position))))
         else:
-            room = min(max(1, self._free(a)), max(1, self._free(b))) if self._is_account(a) else 1
+            room = max(1, min(self._free_or_zero(a), self._free_or_zero(b)))
             size = max(1, (room << 16) * self.rng.choice((1, 2, 5, 9, 20)) // price)
         value = direction * size * price
         band = self.parameters.trade_band * size * price >> 16
-        cash = (value + self.rng.choice((0, 0, band // 4, -band // 4, band, -band)) >> 16) + self._nudge()
-        fee = self.parameters.trade_fee_cap * size * price >> 32
-        return Trade(a, b, size, direction, cash, self.rng.choice((0, fee // 9, fee)), self.rng.choice((0, 1, fee)))
+        cash = (value + self.rng.choice((0, 0, 0, 0, band // 8, -band // 8, band, -band)) >> 16) + self._nudge()
+        fee = min(self.parameters.trade_fee_cap * size * price >> 32, (1 << 48) - 1)
+        return Trade(
+            a,
+            b,
+            size,
+            direction,
+            cash,
+            self.rng.choice((0, 0, fee // 9, fee)),
+            self.rng.choice((0, 0, min(1, fee), fee)),
+        )
 
     def _victims(self, bankrupt: bool) -> list[int]:
         """Accounts below maintenance margin, or with negative equity."""
@@ -203,7 +220,8 @@ class World:
     def _liquidate(self) -> Liquidate:
         victim = self._pick(self._victims(False) or self._accounts())
         account = self.settled(victim)
-        a = self._pick([x for x in self._accounts(account.before.market) if x != victim] or [victim])
+        others = [x for x in self._accounts(account.before.market) if x != victim] or [victim]
+        a = max(others, key=self._free_or_zero) if self.rng.random() < 0.8 else self._pick(others)
         held = abs(account.before.position)
         size = self.rng.choice((held, self._magnitude(held), held + self.rng.choice((0, 1))))
         cap = self.parameters.liquidation_fee_cap * size * account.price >> 32
