@@ -38,7 +38,9 @@ def public_evaluations(circuit: Circuit, statement: Statement, zeta: int) -> dic
         point = query_point(circuit.table(table), rotation, zeta)
         basis = dict(zip(rows, lagrange_evaluations(circuit.table(table).size, rows, point), strict=True))
         for name in names:
-            result[table, name, rotation] = sum(value * basis[row] for row, value in columns[table, name].items()) % MODULUS
+            result[table, name, rotation] = (
+                sum(value * basis[row] for row, value in columns[table, name].items()) % MODULUS
+            )
     return result
 
 
@@ -88,7 +90,9 @@ def _evaluate(
     return evaluate([root], Scalars(leaf))[0]
 
 
-def check_balance(circuit: Circuit, sigmas: Mapping[str, int], terms: Sequence[PublicTerm], challenges: Mapping[str, int]) -> None:
+def check_balance(
+    circuit: Circuit, sigmas: Mapping[str, int], terms: Sequence[PublicTerm], challenges: Mapping[str, int]
+) -> None:
     """InvalidProof unless what all tables put on the bus and the statement's own fractions m/(gamma - tuple) add up to zero."""
     differences = [(challenges["gamma"] - _tuple(circuit, term, challenges["beta"])) % MODULUS for term in terms]
     if 0 in differences:
@@ -116,7 +120,9 @@ def check_state_differences(
         delta = sum(value * weight for value, weight in zip(rows.values(), basis, strict=True))
         old, new = (evaluations[difference.table, name, 0] for name in (difference.old, difference.new))
         if (new - old - delta) % MODULUS:
-            raise InvalidProof(f"state difference {difference.table}.{difference.new}: new is not old plus the published difference")
+            raise InvalidProof(
+                f"state difference {difference.table}.{difference.new}: new is not old plus the published difference"
+            )
 
 
 def check_reversals(layout: Layout, reversals: Mapping[ColumnKey, tuple[int, int, int]], zeta: int) -> None:
@@ -128,4 +134,6 @@ def check_reversals(layout: Layout, reversals: Mapping[ColumnKey, tuple[int, int
         reversal, old, new = reversals[table, new_name]
         shift = pow(zeta, layout.circuit.table(table).size - 1, MODULUS)
         if (reversal - shift * (new - old)) % MODULUS:
-            raise InvalidProof(f"state difference {table}.{new_name}: new - old is not a polynomial of degree below the number of cells")
+            raise InvalidProof(
+                f"state difference {table}.{new_name}: new - old is not a polynomial of degree below the number of cells"
+            )

@@ -52,7 +52,9 @@ class VerifyingKey:
     def digest(self) -> bytes:
         """SHA-256 over every part; variable parts carry their length."""
         state = hashlib.sha256(FORMAT.encode())
-        state.update(self.circuit.digest + bytes([self.published_diff, SRS_KINDS.index(self.srs_kind)]) + self.srs_digest)
+        state.update(
+            self.circuit.digest + bytes([self.published_diff, SRS_KINDS.index(self.srs_kind)]) + self.srs_digest
+        )
         state.update(len(self.parameters).to_bytes(8, "big") + self.parameters)
         state.update(len(self.fixed).to_bytes(8, "big") + b"".join(map(encode_point, self.fixed.values())))
         state.update(b"".join(c.to_bytes(32, "big") for coordinate in self.tau_g2 for c in coordinate))

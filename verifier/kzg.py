@@ -53,7 +53,12 @@ def interpolate_at(points: Sequence[int], values: Sequence[int], x: int) -> int:
 
 
 def check_openings(
-    openings: Sequence[Opening], commitments: Mapping[ColumnKey, Commitment], v: int, z: int, proof: tuple[Point, Point], tau_g2: G2Point
+    openings: Sequence[Opening],
+    commitments: Mapping[ColumnKey, Commitment],
+    v: int,
+    z: int,
+    proof: tuple[Point, Point],
+    tau_g2: G2Point,
 ) -> None:
     """InvalidProof unless e(F + z*W', [1]_2) = e(W', [tau]_2), where F commits to f."""
     w, w_prime = proof

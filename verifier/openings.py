@@ -58,7 +58,9 @@ def openings(layout: Layout, evaluations: Evaluations, quotient: int, zeta: int)
     return [Opening(key, points, values[key]) for key, points in column_points(layout, zeta).items()]
 
 
-def commitments_of(layout: Layout, points: Mapping[ColumnKey, Point], chunks: Sequence[Point], zeta: int) -> dict[ColumnKey, Commitment]:
+def commitments_of(
+    layout: Layout, points: Mapping[ColumnKey, Point], chunks: Sequence[Point], zeta: int
+) -> dict[ColumnKey, Commitment]:
     """What each opening is of: a column's commitment, and for the quotient the chunks folded at zeta, sum zeta^(i*L) [Q_i]."""
     step = pow(zeta, layout.chunk_length, MODULUS)
     folded = [(pow(step, i, MODULUS), chunk) for i, chunk in enumerate(chunks)]

@@ -58,7 +58,11 @@ class Layout:
     def queries(self) -> list[tuple[str, str, int]]:
         """(table, column, rotation) of every evaluation in the proof; public columns the verifier evaluates itself."""
         public = set(self.circuit.columns(Kind.PUBLIC))
-        return [(table, column, rotation) for table, column, rotation in self.circuit.queries if (table, column) not in public]
+        return [
+            (table, column, rotation)
+            for table, column, rotation in self.circuit.queries
+            if (table, column) not in public
+        ]
 
     @cached_property
     def rotations(self) -> dict[ColumnKey, tuple[int, ...]]:

@@ -25,7 +25,9 @@ def verify(key: VerifyingKey, statement: Statement, proof: bytes, allow_insecure
     allow_insecure: whether keys under a setup whose secret is known are acceptable.
     """
     if key.srs_kind == INSECURE and not allow_insecure:
-        raise InvalidProof("setup: its secret is known to whoever made it; allow_insecure accepts such keys for development")
+        raise InvalidProof(
+            "setup: its secret is known to whoever made it; allow_insecure accepts such keys for development"
+        )
     circuit, layout = key.circuit, key.layout
     check_statement(layout, statement)
     reader = ProofReader(proof, layout.size)
@@ -34,7 +36,9 @@ def verify(key: VerifyingKey, statement: Statement, proof: bytes, allow_insecure
     reader.absorb(key.digest)
     reader.absorb_message(statement.encode())
     witness = {name: reader.read_point(".".join(name)) for name in layout.witness}
-    reversals = {reversal_key(table, new): reader.read_point(f"{table}.{new} reversed") for table, _, new in layout.reversals}
+    reversals = {
+        reversal_key(table, new): reader.read_point(f"{table}.{new} reversed") for table, _, new in layout.reversals
+    }
     challenges = {name: reader.challenge(name) for name in ("beta", "gamma", "w")}
 
     # Round 2: helpers and running sums of the bus, the total of each table -> alpha

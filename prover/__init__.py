@@ -1,0 +1,1 @@
+"""The proof: rounds, bus columns, quotient and commitments, over a backend."""

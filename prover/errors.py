@@ -1,0 +1,5 @@
+"""What the prover raises."""
+
+
+class ProverError(ValueError):
+    """No proof can be made; the message names why."""

@@ -1,0 +1,68 @@
+"""The proving key: the verifying key, the setup, and what a prover computes once for a circuit."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from circuits.circuit import Circuit
+from circuits.table import Kind
+from prover.backend import Backend, Points, Vector
+from prover.errors import ProverError
+from prover.kzg import affine, to_points
+from prover.polynomial import Values, column_values, interpolate
+from verifier.curve import G2Point, negative, total
+from verifier.key import VerifyingKey
+from verifier.proof import Layout
+from verifier.statement import ColumnKey
+
+
+class Setup(Protocol):
+    """What the argument needs of a structured reference string (prover.setup.SRS)."""
+
+    kind: str
+    powers: Points
+    tau_g2: G2Point
+    digest: bytes
+
+    def lagrange(self, n: int) -> Points: ...
+
+
+@dataclass(frozen=True)
+class ProvingKey:
+    """values, coefficients: of the fixed columns. blinding_points: by table size, [tau^(n+j)]_1 - [tau^j]_1."""
+
+    verifying: VerifyingKey
+    circuit: Circuit
+    srs: Setup
+    values: dict[ColumnKey, Values]
+    coefficients: dict[ColumnKey, Vector]
+    blinding_points: dict[int, Points]
+
+
+def setup(circuit: Circuit, parameters: bytes, srs: Setup, backend: Backend, published_diff: bool = True) -> ProvingKey:
+    """The keys of a circuit under an SRS.
+
+    parameters: canonical bytes of what the circuit was built from. published_diff: whether statements list the state's differences.
+    ProverError when the SRS has too few powers or a table is too small to hide its columns.
+    """
+    layout = Layout(circuit, published_diff)
+    if len(srs.powers) < layout.powers:
+        raise ProverError(f"setup: the circuit needs {layout.powers} powers of tau, there are {len(srs.powers)}")
+    values, coefficients, commitments = {}, {}, {}
+    for table_name, name in circuit.columns(Kind.FIXED):
+        key, table = (table_name, name), circuit.table(table_name)
+        values[key] = column_values(backend, ".".join(key), table.fixed_values[name], table.size)
+        coefficients[key] = interpolate(backend, values[key].vector(backend), [])
+        commitments[key] = backend.msm(srs.lagrange(table.size), values[key].scalars)
+    verifying = VerifyingKey(circuit, parameters, published_diff, commitments, srs.tau_g2, srs.kind, srs.digest)
+    return ProvingKey(verifying, circuit, srs, values, coefficients, _blinding_points(layout, srs, backend))
+
+
+def _blinding_points(layout: Layout, srs: Setup, backend: Backend) -> dict[int, Points]:
+    result = {}
+    for size in {table.size for table in layout.circuit.tables}:
+        count = max(layout.table_blinds(table) for table in layout.circuit.tables if table.size == size)
+        if count > size:
+            raise ProverError(f"a table of {size} rows is too small for {count} blinding scalars")
+        low, high = (affine(backend, srs.powers[start : start + count]) for start in (0, size))
+        result[size] = to_points(backend, [total([a, negative(b)]) for a, b in zip(high, low, strict=True)])
+    return result

@@ -1,0 +1,130 @@
+"""The prover: five rounds, written to the proof. `verifier.verify` has the same banners."""
+
+import secrets
+from collections.abc import Callable, Mapping
+
+from circuits.circuit import Assignment
+from circuits.field import MODULUS
+from prover.backend import Backend, Vector
+from prover.errors import ProverError
+from prover.key import ProvingKey
+from prover.rounds import (
+    Progress,
+    Setting,
+    commit_bus,
+    commit_quotient,
+    commit_witness,
+    evaluate,
+    fold_chunks,
+    open_all,
+)
+from verifier.errors import InvalidProof
+from verifier.identity import (
+    check_balance,
+    check_reversals,
+    check_state_differences,
+    check_zeta,
+    public_evaluations,
+    quotient_value,
+)
+from verifier.openings import Evaluations, openings, reversal_key
+from verifier.proof import QUOTIENT, Layout
+from verifier.receive import check_statement
+from verifier.statement import Statement
+from verifier.transcript import ProofWriter
+
+
+def prove(
+    key: ProvingKey,
+    statement: Statement,
+    assignment: Assignment,
+    backend: Backend,
+    random: Callable[[], int] | None = None,
+    progress: Progress | None = None,
+) -> bytes:
+    """A proof of the statement.
+
+    assignment: table -> column -> one integer a row, for witness and state columns. random: a uniform field element at each call, by
+    default from `secrets`. progress: told (stage, steps done, steps in all). ProverError when the statement or the witness does not hold.
+    """
+    layout = key.verifying.layout
+    setting = Setting(
+        key, statement, backend, random or (lambda: secrets.randbelow(MODULUS)), progress or (lambda *_: None)
+    )
+    _receive(layout, statement)
+    writer = ProofWriter()
+
+    # Round 1: statement, columns of the witness -> beta, gamma, w
+    writer.absorb(key.verifying.digest)
+    writer.absorb_message(statement.encode())
+    columns = commit_witness(setting, assignment)
+    for name in [*layout.witness, *(reversal_key(table, new) for table, _, new in layout.reversals)]:
+        writer.write_point(".".join(name), columns.commitments[name])
+    challenges = {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
+
+    # Round 2: helpers and running sums of the bus, the total of each table -> alpha
+    bus, sigmas = commit_bus(setting, columns, challenges)
+    for name in layout.bus:
+        writer.write_point(".".join(name), bus.commitments[name])
+    for table in layout.sigmas:
+        writer.write_scalar(f"{table}.sigma", sigmas[table])
+    challenges["alpha"] = writer.challenge("alpha")
+
+    # Round 3: the quotient in chunks -> zeta
+    chunks = commit_quotient(setting, columns | bus, challenges, sigmas)
+    for i, point in enumerate(chunks.commitments):
+        writer.write_point(f"quotient {i}", point)
+    zeta = writer.challenge("zeta")
+
+    # Round 4: evaluations -> v
+    evaluations = evaluate(setting, columns | bus, zeta)
+    write_evaluations(writer, layout, evaluations)
+    folded = fold_chunks(setting, chunks, zeta)
+    quotient = check_witness(setting, evaluations, folded, challenges, sigmas, zeta)
+
+    # Round 5: all openings in two points, W -> z -> W'
+    polynomials = {**(columns | bus).coefficients, QUOTIENT: folded}
+    open_all(setting, polynomials, openings(layout, evaluations, quotient, zeta), writer)
+    return writer.proof
+
+
+def write_evaluations(writer: ProofWriter, layout: Layout, evaluations: Evaluations) -> None:
+    """As `verifier.verify.read_evaluations`."""
+    for query in layout.queries:
+        writer.write_scalar("{}.{}[{:+}]".format(*query), evaluations.columns[query])
+    for table, old, new in layout.reversals:
+        names = (f"{table}.{new} reversed", f"{table}.{old}[1/zeta]", f"{table}.{new}[1/zeta]")
+        for name, value in zip(names, evaluations.reversals[table, new], strict=True):
+            writer.write_scalar(name, value)
+
+
+def check_witness(
+    setting: Setting,
+    evaluations: Evaluations,
+    folded: Vector,
+    challenges: Mapping[str, int],
+    sigmas: Mapping[str, int],
+    zeta: int,
+) -> int:
+    """Q(zeta). ProverError when the verifier's equations do not hold: a proof of a false witness is never written."""
+    circuit, statement = setting.key.circuit, setting.statement
+    try:
+        check_zeta(setting.layout, zeta)
+        check_balance(circuit, sigmas, statement.public_terms(), challenges)
+        if setting.layout.published_diff:
+            check_state_differences(circuit, statement.state_differences(), evaluations.columns, zeta)
+        check_reversals(setting.layout, evaluations.reversals, zeta)
+    except InvalidProof as error:
+        raise ProverError(f"the witness does not hold: {error}") from error
+    known = {**evaluations.columns, **public_evaluations(circuit, statement, zeta)}
+    expected = quotient_value(circuit, known, challenges, sigmas, statement.scalars(), zeta)
+    if setting.backend.evaluate(folded, zeta) != expected:
+        raise ProverError("the witness does not hold: a constraint is violated (circuits.check names it)")
+    return expected
+
+
+def _receive(layout: Layout, statement: Statement) -> None:
+    try:
+        check_statement(layout, statement)
+    except InvalidProof as error:
+        raise ProverError(str(error)) from error
