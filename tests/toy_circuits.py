@@ -1,7 +1,8 @@
 """Small circuits that use every feature of the argument, with random witnesses and their statements.
 
-`ledger`: a book of 32 cells changed by up to 16 steps. A deposit consumes a public row, a charge takes at most the tick's price, the last
-row pays all charges to one cell. Memory, range and oracle lookups, public columns and rows, a linear sum, next rows, Lagrange polynomials.
+`ledger`: a book of 32 cells changed by up to 16 steps. A deposit consumes a public row, a charge takes at most the
+tick's price, the last row pays all charges to one cell. Memory, range and oracle lookups, public columns and rows, a
+linear sum, next rows, Lagrange polynomials.
 `plain`: one table without a bus, with `X` and a public column of which a constraint asks for the next row.
 `twins`: two tables of one size that pass each other values over the bus.
 """
@@ -22,7 +23,10 @@ ROWS, CELLS, LIMB_BITS, AMOUNT_BITS = 16, 32, 4, 8
 
 @dataclass(frozen=True)
 class ToyStatement:
-    """A statement of plain parts. encode writes them with `repr`, which tells all of them apart."""
+    """A statement of plain parts; `encode` writes them with `repr`, which tells all of them apart.
+
+    note: bound by the transcript alone.
+    """
 
     first_tick: int = 0
     oracle: tuple[tuple[int, int], ...] = ()  # (tick, price)
@@ -32,6 +36,7 @@ class ToyStatement:
     difference: Mapping[int, int] | None = None
     extra_columns: Mapping[ColumnKey, Mapping[int, int]] | None = None
     name: str = "ledger"
+    note: int = 0
 
     def check(self) -> None:
         if any(not 1 <= amount < 1 << AMOUNT_BITS for _, amount in self.deposits):
@@ -124,10 +129,13 @@ class Ledger:
         return list(cells["old"]), list(cells["new"])
 
 
-def random_ledger(seed: int, steps: int = ROWS - 1, published: bool = True) -> Ledger:
-    """Random deposits and charges on random cells, and a collect in the last row; no steps: nothing but an oracle row."""
+def random_ledger(seed: int, steps: int = ROWS - 1, published: bool = True, empty: bool = False) -> Ledger:
+    """Random deposits and charges on random cells, and a collect in the last row.
+
+    No steps: nothing but oracle rows. empty: the book starts with zeros in all cells.
+    """
     source = random.Random(seed)
-    old = [source.randrange(1 << 200) if source.random() < 0.7 else 0 for _ in range(CELLS)]
+    old = [source.randrange(1 << 200) if source.random() < 0.7 and not empty else 0 for _ in range(CELLS)]
     builder = _Builder(list(old), source)
     for row in range(ROWS - 1):
         builder.step(row, "pad" if row >= steps else source.choice(["deposit", "charge"]))
@@ -145,8 +153,8 @@ def random_ledger(seed: int, steps: int = ROWS - 1, published: bool = True) -> L
     ]
     lookups = {
         "used": [limbs.count(value) for value in range(1 << LIMB_BITS)],
-        "oracle_used": [sum(builder.used_ticks.count(t) for t in [tick]) for tick, _ in builder.oracle]
-        + [0] * (16 - len(builder.oracle)),
+        "oracle_used": [builder.used_ticks.count(tick) for tick, _ in builder.oracle]
+        + [0] * ((1 << LIMB_BITS) - len(builder.oracle)),
     }
     statement = ToyStatement(
         builder.oracle[0][0],
