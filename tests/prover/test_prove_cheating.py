@@ -1,0 +1,229 @@
+"""Attacks on the order of sending and on each check: they succeed where the defence is removed, and the verifier refuses them."""
+
+from dataclasses import replace
+
+import pytest
+
+from circuits.circuit import Assignment
+from circuits.field import MODULUS, root_of_unity
+from prover.kzg import blind_commitments
+from prover.polynomial import elements, interpolate
+from prover.rounds import Columns, Setting
+from tests.prover.cheats import VERIFY, Challenges, Cheat, ForgetfulWriter, forgetful, proof_by, refused, without
+from tests.toy_circuits import ToyStatement
+from tests.verifier.cases import Case, case
+from verifier import InvalidProof
+from verifier.curve import G1, linear_combination
+from verifier.identity import public_evaluations, quotient_value
+from verifier.kzg import interpolate_at, opening_weights
+from verifier.openings import Evaluations, commitments_of, openings
+from verifier.transcript import ProofReader
+
+
+def changed(assignment: Assignment, table: str, **columns: list[int]) -> Assignment:
+    return {**assignment, table: {**assignment[table], **columns}}
+
+
+@pytest.mark.parametrize("name", ["ledger", "private ledger", "twins"])
+def test_the_honest_cheat_is_a_proof(name: str) -> None:
+    made = case(name)
+    made.verify(proof_by(Cheat(), made, made.assignment))
+
+
+def test_every_element_is_absorbed_before_the_challenge_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgetting any element but the last changes a challenge, so an honest proof fails."""
+    made = case("twins")
+    names: list[str] = []
+
+    class Listing(ProofReader):
+        def _take(self, size: int) -> bytes:
+            raise NotImplementedError
+
+        def read_point(self, name: str) -> None:  # type: ignore[override]
+            names.append(name)
+
+        def read_scalar(self, name: str) -> int:
+            names.append(name)
+            return 0
+
+        def finish(self) -> None:
+            raise InvalidProof("listed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VERIFY, "ProofReader", Listing)
+        refused(made, made.proof, "listed")
+    assert len(names) == len(set(names)) > 30
+    for name in names[:-1]:
+        with monkeypatch.context() as patch:
+            forgetful(patch, name)
+            refused(made, made.proof, "")
+    forgetful(monkeypatch, names[-1])
+    made.verify()  # W' comes after the last challenge
+
+
+def test_sigmas_after_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`zero` is one in every row of the left table; totals that move between the tables cancel that for the known alpha."""
+    made = case("twins")
+    circuit, names = made.key.circuit, ("left.sigma", "right.sigma")
+    index = {(t.name, c.name): circuit.exponents[t.name] + i for t in circuit.tables for i, c in enumerate(t.constraints)}
+
+    def sigmas(setting: Setting, honest: dict[str, int], challenges: Challenges) -> dict[str, int]:
+        weight = {key: pow(challenges["alpha"], exponent, MODULUS) for key, exponent in index.items()}
+        # weight[zero]*1 + x/n*(weight[left sum] - weight[right sum]) = 0
+        lever = (weight["left", "bus_sum"] - weight["right", "bus_sum"]) * pow(circuit.table("left").size, -1, MODULUS)
+        x = -weight["left", "zero"] * pow(lever, -1, MODULUS)
+        return {"left": (honest["left"] + x) % MODULUS, "right": (honest["right"] - x) % MODULUS}
+
+    false = changed(made.assignment, "left", zero=[1] * circuit.table("left").size)
+    proof = proof_by(Cheat(forgotten=frozenset(names), sigmas=sigmas), made, false)
+    refused(made, proof, "openings")
+    refused(made, proof_by(Cheat(sigmas=sigmas), made, false), "openings")
+    forgetful(monkeypatch, *names)
+    made.verify(proof)
+
+
+def recommit(setting: Setting, columns: Columns, table: str, name: str, values: list[int], blinds: list[int]) -> Columns:
+    """The columns with one of them replaced, values and commitment."""
+    backend, size = setting.backend, len(values)
+    vector = backend.vector(values)
+    plain = backend.msm(setting.key.srs.lagrange(size), vector)
+    [commitment] = blind_commitments(backend, setting.key.blinding_points[size], [plain], [blinds])
+    key = (table, name)
+    return columns | Columns({key: elements(vector)}, {key: interpolate(backend, vector, blinds)}, {key: commitment})
+
+
+def test_multiplicities_after_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limbs 16+ and -1 are outside the range of 0..15; a multiplicity that is free after gamma pays for them."""
+    made, name = case("ledger"), "lookups.used"
+    steps, lookups = made.assignment["steps"], made.assignment["lookups"]
+    low, high = list(steps["cap_0"]), list(steps["cap_1"])
+    used = list(lookups["used"])
+    for limb in (low[0], high[0]):
+        used[limb] -= 1
+    low[0], high[0] = low[0] + 16, high[0] - 1  # the same sum
+    tag = made.key.circuit.channels.index("range") + 1
+
+    def columns(setting: Setting, honest: Columns, challenges: Challenges) -> Columns:
+        beta, gamma = challenges["beta"], challenges["gamma"]
+        missing = sum(pow(gamma - tag - beta * limb, -1, MODULUS) for limb in (low[0], high[0]))
+        paid = list(used)
+        paid[0] = (paid[0] + missing * (gamma - tag)) % MODULUS
+        return recommit(setting, honest, "lookups", "used", paid, [3] * setting.layout.blinds(("lookups", "used")))
+
+    false = changed(made.assignment, "steps", cap_0=low, cap_1=high)
+    proof = proof_by(Cheat(forgotten=frozenset({name}), columns=columns), made, false)
+    refused(made, proof, "openings|bus")
+    refused(made, proof_by(Cheat(columns=columns), made, false), "openings|bus")
+    forgetful(monkeypatch, name)
+    made.verify(proof)
+
+
+def test_z_before_w(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With z known, W = sum u_i (C_i - r_i(z)) and W' = 0 open anything to anything: here a statement with stolen amounts."""
+    made = case("ledger")
+    row, delta = next(iter(made.statement.difference.items()))
+    stolen = replace(made.statement, difference={**made.statement.difference, row: (delta + (1 << 60)) % MODULUS})
+    proof = forged_openings(made, stolen)
+    refused(made, proof, "openings", stolen)
+    forgetful(monkeypatch, "W")
+    made.verify(proof, stolen)
+
+
+def forged_openings(made: Case, statement: ToyStatement) -> bytes:
+    """A proof without a witness: commitments and evaluations at will, as far as the verifier's equations leave them free."""
+    layout, circuit, writer = made.key.verifying.layout, made.key.circuit, ForgetfulWriter(frozenset({"W"}))
+    writer.absorb(made.key.verifying.digest)
+    writer.absorb_message(statement.encode())
+    points = {**made.key.verifying.fixed, **statement.state_commitments(), **dict.fromkeys([*layout.witness, *layout.bus], G1)}
+    for name in layout.witness:
+        writer.write_point(".".join(name), points[name])
+    challenges = {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
+    for name in layout.bus:
+        writer.write_point(".".join(name), points[name])
+    tag, beta, gamma = circuit.channels.index("l1") + 1, challenges["beta"], challenges["gamma"]
+    tuples = [tag + beta * cell + beta * beta * amount for cell, amount in statement.deposits]
+    sigmas = {**dict.fromkeys(layout.sigmas, 0), "steps": -sum(pow(gamma - t, -1, MODULUS) for t in tuples) % MODULUS}
+    for table in layout.sigmas:
+        writer.write_scalar(f"{table}.sigma", sigmas[table])
+    challenges["alpha"] = writer.challenge("alpha")
+    for i in range(layout.chunks):
+        writer.write_point(f"quotient {i}", G1)
+    zeta = writer.challenge("zeta")
+    evaluations = dict.fromkeys(layout.queries, 5)
+    omega, size = root_of_unity(32), 32
+    scale = (pow(zeta, size, MODULUS) - 1) * pow(size, -1, MODULUS)
+    nodes = [(pow(omega, row, MODULUS), value) for row, value in (statement.difference or {}).items()]
+    change = sum(value * scale * node * pow(zeta - node, -1, MODULUS) for node, value in nodes)
+    evaluations["cells", "new", 0] = (evaluations["cells", "old", 0] + change) % MODULUS
+    for query in layout.queries:
+        writer.write_scalar(str(query), evaluations[query])
+    known = {**evaluations, **public_evaluations(circuit, statement, zeta)}
+    quotient = quotient_value(circuit, known, challenges, sigmas, statement.scalars(), zeta)
+    opened = openings(layout, Evaluations(evaluations), quotient, zeta)
+    v = writer.challenge("v")
+    commitments = commitments_of(layout, points, [G1] * layout.chunks, zeta)
+    ahead = ForgetfulWriter()
+    ahead._state, ahead._pending = writer._state, bytearray(writer._pending)
+    z = ahead.challenge("z")
+    weights = opening_weights(opened, v, z)
+    terms = [(u * scalar, point) for u, o in zip(weights, opened, strict=True) for scalar, point in commitments[o.key]]
+    values = sum(u * interpolate_at(o.points, o.values, z) for u, o in zip(weights, opened, strict=True))
+    terms.append((-values, G1))
+    writer.write_point("W", linear_combination([point for _, point in terms], [scalar for scalar, _ in terms]))
+    writer.write_point("W'", None)
+    return writer.proof
+
+
+@pytest.mark.parametrize("zeta", [0, 1, root_of_unity(32), root_of_unity(16), pow(root_of_unity(32), 5, MODULUS)])
+def test_zeta_in_the_domain(monkeypatch: pytest.MonkeyPatch, zeta: int) -> None:
+    class Reader(ProofReader):
+        def challenge(self, label: str) -> int:
+            drawn = super().challenge(label)
+            return zeta if label == "zeta" else drawn
+
+    made = case("ledger")
+    monkeypatch.setattr(VERIFY, "ProofReader", Reader)
+    refused(made, made.proof, "^challenge zeta")
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "match"),
+    [("ledger", "check_state_differences", "cells.new"), ("private ledger", "check_reversals", "cells.new")],
+)
+def test_a_state_of_too_high_degree(monkeypatch: pytest.MonkeyPatch, name: str, check: str, match: str) -> None:
+    """`new` + X^N - 1 agrees with `new` on the domain, but nobody who knows the cells could open its commitment."""
+    made = case(name)
+    new = [int(value) for value in made.assignment["cells"]["new"]]
+    setting_columns: list[Columns] = []
+
+    def columns(setting: Setting, honest: Columns, challenges: Challenges) -> Columns:
+        raised = recommit(setting, honest, "cells", "new", new, [1])
+        setting_columns.append(raised)
+        return raised
+
+    proof_by(Cheat(columns=columns), made, made.assignment)
+    statement = replace(made.statement, new=setting_columns[0].commitments["cells", "new"])
+    assert statement.new != made.statement.new
+    proof = proof_by(Cheat(columns=columns), made, made.assignment, statement)
+    refused(made, proof, f"^state difference {match}", statement)
+    without(monkeypatch, check)
+    made.verify(proof, statement)
+
+
+def test_an_unbalanced_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = case("twins")
+    received = [value + (i == 0) for i, value in enumerate(made.assignment["right"]["received"])]
+    proof = proof_by(Cheat(), made, changed(made.assignment, "right", received=received))
+    refused(made, proof, "^bus: ")
+    without(monkeypatch, "check_balance")
+    made.verify(proof)
+
+
+def test_a_violated_constraint(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = case("twins")
+    proof = proof_by(Cheat(), made, changed(made.assignment, "left", zero=[0] * 7 + [1]))
+    refused(made, proof, "^openings: ")
+    without(monkeypatch, "check_openings")
+    made.verify(proof)
+
+
