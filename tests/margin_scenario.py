@@ -77,9 +77,8 @@ def _found(s: Scenario) -> None:
     s.tick(100, 1)
     s.do(Withdraw(FEE_CELL, 1, s.queue))
     s.do(Deposit(INSURANCE_CELL, 5000, s.queue))
-    for address, market, amount in (
-        (2, NEAR, 100_000), (3, NEAR, 20_000), (4, NEAR, 100_000), (5, NEAR, 20_000), (6, WIDE, 1 << 55), (7, WIDE, 1 << 55),
-    ):  # fmt: skip
+    near = [(2, NEAR, 100_000), (3, NEAR, 20_000), (4, NEAR, 100_000), (5, NEAR, 20_000)]
+    for address, market, amount in (*near, (6, WIDE, 1 << 55), (7, WIDE, 1 << 55)):
         s.do(Open(address, market, s.queue))
         s.do(Deposit(address, amount, s.queue))
 
@@ -99,7 +98,7 @@ def _trade(s: Scenario) -> None:
 
 
 def _fall(s: Scenario) -> None:
-    """Liquidation, deleverage and cover on both sides, a close, reducing above the cap, and a notional without a tier."""
+    """Liquidation, deleverage, cover on both sides, a close, reducing above the cap, and a notional without a tier."""
     s.tick(84, 17)
     s.do(Withdraw(FEE_CELL, 10, s.queue))
     s.do(Withdraw(FEE_CELL, 1000, s.queue))

@@ -74,6 +74,8 @@ def check_tiers(tiers: Sequence[Tier]) -> None:
         raise ParameterError(f"tiers[{len(tiers) - 1}].upper", "the last tier ends at 2^79")
     if not first.open or last.open:
         raise ParameterError("tiers", "the first tier is open and the last is not")
+    for i in range(1, len(tiers)):
+        _check_neighbours(f"tiers[{i}]", tiers[i - 1], tiers[i])
     for i, tier in enumerate(tiers):
         # Both are linear inside a tier, so the ends decide.
         for notional in (tier.lower, tier.upper):
@@ -81,8 +83,6 @@ def check_tiers(tiers: Sequence[Tier]) -> None:
                 raise ParameterError(f"tiers[{i}].initial_rate", f"less initial than maintenance margin at {notional}")
         if tier.open and tier.upper > OPEN_LIMIT:
             raise ParameterError(f"tiers[{i}].open", "positions may not grow beyond a notional of 2^70")
-    for i in range(1, len(tiers)):
-        _check_neighbours(f"tiers[{i}]", tiers[i - 1], tiers[i])
 
 
 def _check_neighbours(name: str, below: Tier, above: Tier) -> None:
