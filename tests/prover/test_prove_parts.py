@@ -1,0 +1,124 @@
+"""The quotient against its definition, and what the blinding hides, by linear algebra."""
+
+import random
+
+import pytest
+
+from circuits.circuit import Circuit
+from circuits.expression import Scalars as Numbers
+from circuits.expression import X, evaluate, lagrange, public
+from circuits.field import MODULUS, lagrange_evaluations, root_of_unity
+from circuits.table import Table
+from prover.backend import get_backend
+from prover.polynomial import interpolate
+from prover.program import Scalars
+from prover.quotient import split_length, table_quotient
+from tests.toy_circuits import ledger
+from tests.verifier.cases import NAMES, key_of
+from verifier.openings import column_points
+from verifier.proof import BLINDED, Layout
+
+
+def at(polynomial: list[int], x: int) -> int:
+    return sum(c * pow(x, i, MODULUS) for i, c in enumerate(polynomial)) % MODULUS
+
+
+def powers_table(size: int, degree: int) -> Table:
+    """b = a^(degree - 1) in the next row, and a constraint with X and Lagrange polynomials."""
+    table = Table("t", size)
+    a, b = table.witness("a"), table.witness("b")
+    product = a
+    for _ in range(degree - 2):
+        product = product * a
+    table.require("power", product - b.at(1))
+    table.require("edges", (a - public("start")) * lagrange(0) + (b - b) * (X + lagrange(-1)))
+    return table
+
+
+@pytest.mark.parametrize("size", [4, 8, 64, 256])
+@pytest.mark.parametrize("degree", [2, 3, 5])
+def test_the_quotient_is_the_quotient(size: int, degree: int) -> None:
+    """Q(x) * (x^n - 1) = C(x) at random points, for sizes with and without a small coset."""
+    source, backend = random.Random(size + degree), get_backend("cpu")
+    table = powers_table(size, degree)
+    circuit = Circuit([table])
+    layout = Layout(circuit)
+    a = [source.randrange(MODULUS) for _ in range(size)]
+    b = [pow(a[row - 1], degree - 1, MODULUS) for row in range(size)]
+    columns = {
+        name: interpolate(backend, backend.vector(values), [source.randrange(MODULUS) for _ in range(count)])
+        for name, values, count in (("a", a, layout.blinds(("t", "a"))), ("b", b, layout.blinds(("t", "b"))))
+    }
+    scalars = Scalars({"alpha": 12345}, {"start": a[0]})
+    quotient = backend.integers(table_quotient(backend, layout, table, columns, scalars))
+    assert len(quotient) == layout.quotient_length(table)
+    numbers = {name: backend.integers(column) for name, column in columns.items()}
+    for _ in range(3):
+        x = source.randrange(MODULUS)
+        edges = dict(zip((0, -1), lagrange_evaluations(size, (0, size - 1), x), strict=True))
+
+        def leaf(node, x=x, edges=edges):  # type: ignore[no-untyped-def]
+            if node.operator == "query":
+                name, rotation = node.arguments
+                return at(numbers[name], x * pow(root_of_unity(size), rotation, MODULUS))
+            return {"x": x, "challenge": 12345, "public": a[0]}.get(node.operator) or edges[node.arguments[0]]
+
+        [folded] = evaluate([circuit.folded(table)], Numbers(leaf))
+        assert at(quotient, x) * (pow(x, size, MODULUS) - 1) % MODULUS == folded
+
+
+def test_small_cosets_take_the_rest() -> None:
+    assert split_length(4 * 64 + 36, 64) == (5, 0)  # 64 points are no fewer
+    assert split_length(4 * 128 + 36, 128) == (4, 64)
+    assert split_length(4 * 1024 + 36, 1024) == (4, 64)
+    assert split_length(2 * 64, 64) == (2, 0)
+    assert split_length(4, 64) == (0, 4)
+
+
+def rank(matrix: list[list[int]]) -> int:
+    rows, found = [list(row) for row in matrix], 0
+    for column in range(len(rows[0])):
+        pivot = next((i for i in range(found, len(rows)) if rows[i][column]), None)
+        if pivot is None:
+            continue
+        rows[found], rows[pivot] = rows[pivot], rows[found]
+        scale = pow(rows[found][column], -1, MODULUS)
+        for i in range(found + 1, len(rows)):
+            factor = rows[i][column] * scale % MODULUS
+            rows[i] = [(x - factor * y) % MODULUS for x, y in zip(rows[i], rows[found], strict=True)]
+        found += 1
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_openings_and_commitment_of_a_column_are_independent_and_uniform(name: str) -> None:
+    """As linear forms in the blinding scalars: the evaluations at k points and the one at tau have rank k + 1."""
+    backend, layout, zeta, tau = get_backend("cpu"), key_of(name).verifying.layout, 987654321, 123456789
+    seen = set()
+    for key, points in column_points(layout, zeta).items():
+        if key not in layout.rotations:
+            continue
+        table = layout.circuit.table(key[0])
+        count, blinded = layout.blinds(key), table.columns[key[1]] in BLINDED
+        assert count == (2 * len(points) if blinded else 0)
+        if not blinded:
+            continue
+        seen.add(len(points))
+        zeros = backend.vector([0] * table.size)
+        units = [[int(i == j) for i in range(count)] for j in range(count)]
+        multiples = [backend.integers(interpolate(backend, zeros, unit)) for unit in units]
+        assert rank([[at(multiple, x) for multiple in multiples] for x in (*points, tau)]) == len(points) + 1
+        assert all(at(multiple, pow(root_of_unity(table.size), 3, MODULUS)) == 0 for multiple in multiples)
+    assert seen
+
+
+def test_running_sums_have_four_scalars() -> None:
+    layout = Layout(ledger())
+    assert {layout.blinds((table, "bus_sum")) for table in layout.sigmas} == {4}
+
+
+def test_state_pairs_need_two_columns() -> None:
+    table = Table("t", 8)
+    table.state("old")
+    with pytest.raises(ValueError, match="old and new"):
+        _ = Layout(Circuit([table])).state_pairs
