@@ -167,6 +167,9 @@ def test_oracle_time_and_shape() -> None:
     made.apply(Tick(1000, (row, row)))
     made.apply(Tick((1 << 40) - 1, (row, row)))
     assert made.state.tick == 3
+    made.state.tick = (1 << 40) - 2
+    made.apply(Tick((1 << 40) - 1, (row, row)))
+    refused(made, Tick((1 << 40) - 1, (row, row)), "tick")
 
 
 def test_funding_cap() -> None:

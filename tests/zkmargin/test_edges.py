@@ -165,6 +165,16 @@ def test_band() -> None:
     accepted(pair(account(-990_000, 10**6)), Liquidate(2, 3, 10**6, 10**6 + 50_004, 0))
 
 
+def test_a_band_of_zero_leaves_one_unit() -> None:
+    rules = parameters(band=0)
+    for cash, code in ((99, None), (101, None), (98, "band"), (102, "band")):
+        made = machine({2: account(RICH), 3: account(RICH)}, rules=rules)
+        if code is None:
+            accepted(made, Trade(2, 3, 100, 1, cash, 0, 0))
+        else:
+            refused(made, Trade(2, 3, 100, 1, cash, 0, 0), code)
+
+
 def test_dust_can_be_closed() -> None:
     """One base unit worth a thousandth of a quote unit: cash of 0 or 1, either way."""
     for cash in (0, 1):

@@ -77,7 +77,7 @@ def test_tiers_that_a_prover_could_choose_from() -> None:
     for change in (-1, 1):
         for kind in ("maintenance", "initial"):
             field = f"{kind}_deduction"
-            wrong = replace(third, **{field: getattr(third, field) + change})  # type: ignore[arg-type]
+            wrong = replace(third, **{field: getattr(third, field) + change})
             with pytest.raises(ParameterError):
                 with_tiers(first, second, wrong, last)
 
