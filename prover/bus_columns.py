@@ -16,7 +16,10 @@ from prover.program import Scalars, run_on_domain
 def bus_columns(
     backend: Backend, circuit: Circuit, table: Table, column: Callable[[str], Vector], scalars: Scalars
 ) -> tuple[dict[str, Vector], int]:
-    """({bus column: its values}, sigma); `column` gives the values of all other columns, scalars hold beta, gamma and w."""
+    """({bus column: its values}, sigma).
+
+    column: gives the values of all other columns. scalars: hold beta, gamma and w.
+    """
     columns: dict[str, Vector] = {}
     for name, (numerator, denominator) in helper_fractions(table, circuit.channels):
         above, below = run_on_domain(backend, table.size, [numerator, denominator], column, scalars)

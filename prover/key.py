@@ -41,7 +41,8 @@ class ProvingKey:
 def setup(circuit: Circuit, parameters: bytes, srs: Setup, backend: Backend, published_diff: bool = True) -> ProvingKey:
     """The keys of a circuit under an SRS.
 
-    parameters: canonical bytes of what the circuit was built from. published_diff: whether statements list the state's differences.
+    parameters: canonical bytes of what the circuit was built from.
+    published_diff: whether statements list the state's differences.
     ProverError when the SRS has too few powers or a table is too small to hide its columns.
     """
     layout = Layout(circuit, published_diff)

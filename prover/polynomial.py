@@ -2,41 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
 from prover.backend import Backend, Vector
 from prover.errors import ProverError
 
+Integers = np.ndarray[Any, np.dtype[np.integer[Any]]]
+
 
 @dataclass(frozen=True)
 class Values:
-    """A column's values in its rows; small ones stay numpy integers, which commit and travel cheaply."""
+    """A column's values in its rows: numpy integers where they are small, which commit and travel cheaply."""
 
-    integers: np.ndarray | None
-    elements: Vector | None
-
-    @property
-    def scalars(self) -> Vector | np.ndarray:
-        """What a multi-scalar multiplication takes."""
-        return self.integers if self.integers is not None else self.elements
+    scalars: Vector | Integers
+    small: bool
 
     def vector(self, backend: Backend) -> Vector:
-        return self.elements if self.integers is None else backend.vector(self.integers)
+        return backend.vector(cast(Integers, self.scalars)) if self.small else self.scalars
 
 
 def elements(vector: Vector) -> Values:
-    return Values(None, vector)
+    return Values(vector, False)
 
 
-def column_values(backend: Backend, name: str, column: Sequence[int] | np.ndarray, size: int) -> Values:
+def column_values(backend: Backend, name: str, column: Sequence[int] | Integers, size: int) -> Values:
     """The values of an assigned column; ProverError when it has not one integer for each of `size` rows."""
     if len(column) != size:
         raise ProverError(f"column {name}: {len(column)} values for {size} rows")
     if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
-        return Values(column, None)
+        return Values(column, True)
     if all(-(1 << 63) <= value < 1 << 63 for value in column):
-        return Values(np.array([int(value) for value in column], np.int64), None)
+        return Values(np.array([int(value) for value in column], np.int64), True)
     return elements(backend.vector([int(value) for value in column]))
 
 

@@ -39,7 +39,7 @@ def run_compiled(
 def run_on_domain(
     backend: Backend, size: int, roots: Sequence[Expression], column: Callable[[str], Vector], scalars: Scalars
 ) -> list[Vector]:
-    """The values of the roots in each row of a table of `size` rows; `column` gives the values of a column in its rows."""
+    """The values of the roots in each of the `size` rows of a table; `column` gives those of a column."""
     compiled = compile_program(roots)
     inputs = []
     for name in compiled.columns:

@@ -44,8 +44,9 @@ def prove(
 ) -> bytes:
     """A proof of the statement.
 
-    assignment: table -> column -> one integer a row, for witness and state columns. random: a uniform field element at each call, by
-    default from `secrets`. progress: told (stage, steps done, steps in all). ProverError when the statement or the witness does not hold.
+    assignment: table -> column -> one integer a row, for witness and state columns. random: a uniform field element at
+    each call, by default from `secrets`. progress: told (stage, steps done, steps in all). ProverError when the
+    statement or the witness does not hold.
     """
     layout = key.verifying.layout
     setting = Setting(
@@ -93,7 +94,7 @@ def write_evaluations(writer: ProofWriter, layout: Layout, evaluations: Evaluati
     for query in layout.queries:
         writer.write_scalar("{}.{}[{:+}]".format(*query), evaluations.columns[query])
     for table, old, new in layout.reversals:
-        names = (f"{table}.{new} reversed", f"{table}.{old}[1/zeta]", f"{table}.{new}[1/zeta]")
+        names = (f"{table}.{new} reversed[zeta]", f"{table}.{old}[1/zeta]", f"{table}.{new}[1/zeta]")
         for name, value in zip(names, evaluations.reversals[table, new], strict=True):
             writer.write_scalar(name, value)
 

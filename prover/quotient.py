@@ -1,8 +1,8 @@
 """The quotient Q = sum_t alpha^e_t * C_t / (X^n_t - 1), table by table and coset by coset.
 
-On shift*H_n the divisor is the constant shift^n - 1, and interpolation there gives Q mod (X^n - y), y = shift^n. A share of
-c*n + e coefficients with small e takes c such cosets, and for its last coefficients one coset of only about e points:
-Q = L + T * prod_i (X^n - y_i), where L comes from the c cosets and T from the small one.
+On shift*H_n the divisor is the constant shift^n - 1, and interpolation there gives Q mod (X^n - y), y = shift^n.
+A share of c*n + e coefficients with small e takes c such cosets, and for its last coefficients one coset of only about
+e points: Q = L + T * prod_i (X^n - y_i), where L comes from the c cosets and T from the small one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,8 @@ from prover.program import Scalars, run_compiled
 from verifier.kzg import powers
 from verifier.proof import Layout
 
-# GENERATOR^n times 2^k-th roots of unity are the y_i; GENERATOR^(2n) is none of them, for the generator's order is not a power of two
+# the y_i are GENERATOR^n times 2^k-th roots of unity; GENERATOR^(2n) is none of them, for the generator's order is not
+# a power of two
 SMALL_SHIFT = GENERATOR * GENERATOR
 
 
@@ -25,8 +26,8 @@ def table_quotient(
 ) -> Vector:
     """C_t / (X^n - 1) in `layout.quotient_length(table)` coefficients, for columns given by theirs.
 
-    scalars: all challenges, the table's sigma and the statement's. Where a constraint is violated there is no such polynomial,
-    and the result does not satisfy the identity.
+    scalars: all challenges, the table's sigma and the statement's. Where a constraint is violated there is no such
+    polynomial, and the result does not satisfy the identity.
     """
     size, length = table.size, layout.quotient_length(table)
     lagrange = {LAGRANGE_COLUMN: backend.powers(1, size, inverse(size))}  # L_0 = (1 + X + ... + X^(n-1)) / n
@@ -52,7 +53,7 @@ def split_length(length: int, size: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Share:
-    """The folded constraints of a table of `size` rows, ready to be evaluated; coefficients also hold those of `#lagrange`."""
+    """The folded constraints of a table of `size` rows; coefficients: of the columns, and of L_0 as `#lagrange`."""
 
     backend: Backend
     size: int
@@ -68,7 +69,7 @@ class _Share:
         return self.backend.intt(self.backend.combine([values], [divisor]), shift)
 
     def small_values(self, points: int) -> Vector:
-        """Q on SMALL_SHIFT*H_points; a rotation is no step along that coset, so each f(omega^rho * X) is evaluated for itself."""
+        """Q on SMALL_SHIFT*H_points, where a rotation is no step: each f(omega^rho * X) is evaluated for itself."""
         program, omega = self.compiled.program, root_of_unity(self.size)
         inputs = [
             self._column(self.compiled.columns[index], points, SMALL_SHIFT * pow(omega, rotation, MODULUS) % MODULUS)

@@ -47,7 +47,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns by name: values in the rows, coefficients of the blinded polynomials, and commitments where the proof carries them."""
+    """Columns by name: values in the rows, coefficients of the blinded polynomials, and the proof's commitments."""
 
     values: Mapping[ColumnKey, Values]
     coefficients: Mapping[ColumnKey, Vector]
@@ -55,12 +55,15 @@ class Columns:
 
     def __or__(self, other: "Columns") -> "Columns":
         """Both together."""
-        pairs = (
-            (self.values, other.values),
-            (self.coefficients, other.coefficients),
-            (self.commitments, other.commitments),
+        return Columns(
+            {**self.values, **other.values},
+            {**self.coefficients, **other.coefficients},
+            {**self.commitments, **other.commitments},
         )
-        return Columns(*({**mine, **others} for mine, others in pairs))
+
+    def in_rows(self, backend: Backend, table: str) -> Callable[[str], Vector]:
+        """The values of a column of the table, by its name."""
+        return lambda name: self.values[table, name].vector(backend)
 
     def of_table(self, table: str) -> dict[str, Vector]:
         """{column: coefficients}"""
@@ -74,7 +77,7 @@ class Chunks:
 
 
 def commit_witness(setting: Setting, assignment: Assignment) -> Columns:
-    """Round 1: all columns that the witness, the statement and the key give; commitments of the witness and the reversals."""
+    """Round 1: all columns of witness, statement and key; commitments of the witness and the reversals."""
     layout, backend = setting.layout, setting.backend
     values = {**_assigned(setting, assignment), **_mask(setting)}
     witness = _commit(setting, "witness", {key: values[key] for key in layout.witness})
@@ -95,13 +98,8 @@ def commit_bus(setting: Setting, columns: Columns, challenges: Mapping[str, int]
     sigmas = {}
     for i, table in enumerate(circuit.bus_tables):
         setting.progress("bus columns", i, len(circuit.bus_tables))
-        made, sigmas[table.name] = bus_columns(
-            backend,
-            circuit,
-            table,
-            lambda name, t=table.name: columns.values[t, name].vector(backend),
-            setting.scalars(challenges),
-        )
+        scalars = setting.scalars(challenges)
+        made, sigmas[table.name] = bus_columns(backend, circuit, table, columns.in_rows(backend, table.name), scalars)
         values |= {(table.name, name): elements(column) for name, column in made.items()}
     return _commit(setting, "bus", {key: values[key] for key in setting.layout.bus}), sigmas
 
@@ -109,7 +107,7 @@ def commit_bus(setting: Setting, columns: Columns, challenges: Mapping[str, int]
 def commit_quotient(
     setting: Setting, columns: Columns, challenges: Mapping[str, int], sigmas: Mapping[str, int]
 ) -> Chunks:
-    """Round 3: the merged quotient in chunks, of which all but the last borrow a random multiple of X^L from the next."""
+    """Round 3: the merged quotient in chunks; all but the last borrow a random multiple of X^L from the next."""
     circuit, layout, backend = setting.key.circuit, setting.layout, setting.backend
     shares, weights = [], []
     for i, table in enumerate(circuit.tables):
@@ -207,7 +205,8 @@ def _reversals(setting: Setting, values: Mapping[ColumnKey, Values]) -> dict[Col
 def _commit(setting: Setting, stage: str, values: Mapping[ColumnKey, Values]) -> Columns:
     """Commits to columns by their values and blinds them."""
     key, backend = setting.key, setting.backend
-    coefficients, commitments = {}, {}
+    coefficients: dict[ColumnKey, Vector] = {}
+    commitments: dict[ColumnKey, Point] = {}
     for table in key.circuit.tables:
         members = [name for name in values if name[0] == table.name]
         blinds = [[setting.random() for _ in range(_blinds(setting.layout, name))] for name in members]

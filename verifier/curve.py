@@ -45,7 +45,7 @@ def on_curve(point: Point) -> bool:
 
 
 def in_g2(point: G2Point) -> bool:
-    """Whether the point lies on the twist with canonical coordinates, in the subgroup of order r, and is not infinity."""
+    """Whether the point has canonical coordinates, lies on the twist and in its subgroup of order r."""
     if not all(0 <= c < BASE_MODULUS for coordinate in point for c in coordinate):
         return False
     lifted = _lift_g2(point)
@@ -114,7 +114,7 @@ def pairings_agree(left: Point, left_g2: G2Point | None, right: Point, right_g2:
     return bool(final_exponentiate(product) == FQ12.one())
 
 
-def _window(terms: Sequence[tuple[object, int]], low: int) -> Any:
+def _window(terms: Sequence[tuple[Any, int]], low: int) -> Any:
     buckets: list[Any] = [Z1] * (1 << WINDOW)
     for point, scalar in terms:
         digit = scalar >> low & ((1 << WINDOW) - 1)

@@ -1,4 +1,4 @@
-"""The equations between evaluations: the quotient identity, the balance of the bus, and the difference of the states."""
+"""The equations between evaluations: the quotient identity, the balance of the bus, the difference of the states."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ Query = tuple[str, str, int]
 
 
 def check_zeta(layout: Layout, zeta: int) -> None:
-    """InvalidProof for a zeta in a domain, where every constraint of a row could be wrong but one, and for 0, which has no inverse."""
+    """InvalidProof for a zeta in a domain, where X^n - 1 vanishes, and for 0, which has no inverse."""
     if zeta == 0 or pow(zeta, layout.largest_domain, MODULUS) == 1:
         raise InvalidProof("challenge zeta: it lies in the domain")
 
@@ -93,7 +93,7 @@ def _evaluate(
 def check_balance(
     circuit: Circuit, sigmas: Mapping[str, int], terms: Sequence[PublicTerm], challenges: Mapping[str, int]
 ) -> None:
-    """InvalidProof unless what all tables put on the bus and the statement's own fractions m/(gamma - tuple) add up to zero."""
+    """InvalidProof unless the tables' totals and the statement's own fractions m/(gamma - tuple) add up to zero."""
     differences = [(challenges["gamma"] - _tuple(circuit, term, challenges["beta"])) % MODULUS for term in terms]
     if 0 in differences:
         raise InvalidProof("challenge gamma: it is the tuple of a public row")
@@ -113,7 +113,10 @@ def _tuple(circuit: Circuit, term: PublicTerm, beta: int) -> int:
 def check_state_differences(
     circuit: Circuit, differences: Sequence[StateDifference], evaluations: Mapping[Query, int], zeta: int
 ) -> None:
-    """InvalidProof unless new(zeta) = old(zeta) + Delta(zeta) for each published difference: then new - old has degree < N."""
+    """InvalidProof unless new(zeta) = old(zeta) + Delta(zeta) for each published difference.
+
+    Delta is the polynomial of degree < N that the difference determines, so new - old is that polynomial.
+    """
     for difference in differences:
         rows = column_rows(difference.rows or {})
         basis = lagrange_evaluations(circuit.table(difference.table).size, list(rows), zeta)
@@ -126,14 +129,15 @@ def check_state_differences(
 
 
 def check_reversals(layout: Layout, reversals: Mapping[ColumnKey, tuple[int, int, int]], zeta: int) -> None:
-    """InvalidProof unless R(zeta) = zeta^(N-1) * (new - old)(1/zeta) for each private difference: then new - old has degree < N.
+    """InvalidProof unless R(zeta) = zeta^(N-1) * (new - old)(1/zeta) for each private difference.
 
-    reversals: (R(zeta), old(1/zeta), new(1/zeta)) by (table, new column).
+    Such a polynomial R exists only where new - old has degree < N. reversals: (R(zeta), old(1/zeta), new(1/zeta)) by
+    (table, new column).
     """
     for table, _, new_name in layout.reversals:
         reversal, old, new = reversals[table, new_name]
         shift = pow(zeta, layout.circuit.table(table).size - 1, MODULUS)
         if (reversal - shift * (new - old)) % MODULUS:
             raise InvalidProof(
-                f"state difference {table}.{new_name}: new - old is not a polynomial of degree below the number of cells"
+                f"state difference {table}.{new_name}: new - old has not a degree below the number of cells"
             )

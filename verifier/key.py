@@ -1,4 +1,4 @@
-"""The verifying key: a circuit, what its builder was told, its fixed columns' commitments and the setup they are under."""
+"""The verifying key: a circuit, what it was built from, its fixed columns' commitments and their setup."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ SRS_KINDS = ("ceremony", INSECURE)
 class VerifyingKey:
     """Everything a verifier trusts.
 
-    parameters: canonical bytes of what the circuit was built from. published_diff: whether statements list the state's differences.
-    srs_kind: `ceremony` or `insecure`. srs_digest: 32 bytes that name the setup.
+    parameters: canonical bytes of what the circuit was built from. published_diff: whether statements list the
+    state's differences. srs_kind: `ceremony` or `insecure`. srs_digest: 32 bytes that name the setup.
     """
 
     circuit: Circuit
@@ -74,7 +74,7 @@ class VerifyingKey:
 
     @classmethod
     def from_json(cls, data: Any, circuit: Circuit) -> "VerifyingKey":
-        """The key of a JSON object, for the circuit that its parameters build; InvalidKey names a part that is missing or wrong."""
+        """The key of a JSON object, for the circuit that its parameters build; InvalidKey names a wrong part."""
         try:
             if data["format"] != FORMAT:
                 raise InvalidKey(f"key: unknown format {data['format']!r}")

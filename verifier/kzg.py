@@ -1,7 +1,8 @@
 """Many openings in two points: SHPLONK (Boneh, Drake, Fisch, Gabizon 2020, eprint 2020/081, section 4).
 
 Polynomial f_i is opened on a set S_i, where r_i of degree < |S_i| takes its values. With u_i = v^i / Z_{S_i}(z):
-W = sum v^i (f_i - r_i) / Z_{S_i}, and f(X) = sum u_i (f_i(X) - r_i(z)) - W(X) vanishes at z, which W' = f / (X - z) shows.
+W = sum v^i (f_i - r_i) / Z_{S_i}, and f(X) = sum u_i (f_i(X) - r_i(z)) - W(X) vanishes at z, which
+W' = f / (X - z) shows.
 """
 
 from collections.abc import Mapping, Sequence

@@ -15,8 +15,8 @@ from verifier.statement import ColumnKey
 class Evaluations:
     """What the proof says of its polynomials.
 
-    columns: by (table, column, rotation), at zeta*omega^rotation. reversals: by (table, new column), the reversed difference at zeta,
-    then the old and the new column at 1/zeta.
+    columns: by (table, column, rotation), at zeta*omega^rotation. reversals: by (table, new column), the reversed
+    difference at zeta, then the old and the new column at 1/zeta.
     """
 
     columns: Mapping[Query, int]
@@ -61,7 +61,7 @@ def openings(layout: Layout, evaluations: Evaluations, quotient: int, zeta: int)
 def commitments_of(
     layout: Layout, points: Mapping[ColumnKey, Point], chunks: Sequence[Point], zeta: int
 ) -> dict[ColumnKey, Commitment]:
-    """What each opening is of: a column's commitment, and for the quotient the chunks folded at zeta, sum zeta^(i*L) [Q_i]."""
+    """What each opening is of: a column's commitment; for the quotient its chunks folded, sum zeta^(i*L) [Q_i]."""
     step = pow(zeta, layout.chunk_length, MODULUS)
     folded = [(pow(step, i, MODULUS), chunk) for i, chunk in enumerate(chunks)]
     return {**{key: [(1, point)] for key, point in points.items()}, QUOTIENT: folded}

@@ -1,7 +1,7 @@
 """The layout of a proof: what it holds, in which order, all derived from the circuit.
 
-Points are 64 bytes, scalars 32. In order: witness commitments, reversals (where differences are private); bus commitments, sigmas;
-quotient chunks; evaluations; W, W'.
+Points are 64 bytes, scalars 32. In order: witness commitments, reversals (where differences are private); bus
+commitments, sigmas; quotient chunks; evaluations; W, W'.
 """
 
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Layout:
         return {key: tuple(rotations) for key, rotations in result.items()}
 
     def blinds(self, key: ColumnKey) -> int:
-        """How many random multiples of X^n - 1 hide a column that is queried at k rotations: 2k; none for columns that others know."""
+        """How many random multiples of X^n - 1 hide a column: 2k for one queried at k rotations, none when public."""
         table, column = key
         return 2 * len(self.rotations[key]) if self.circuit.table(table).columns[column] in BLINDED else 0
 

@@ -11,7 +11,7 @@ from verifier.statement import Statement, column_rows
 
 
 def check_statement(layout: Layout, statement: Statement) -> None:
-    """InvalidProof unless the statement's own check passes and its columns, commitments, differences and scalars fit the circuit."""
+    """InvalidProof unless the statement's own check passes and its parts are those that the circuit names."""
     try:
         statement.check()
     except ValueError as error:

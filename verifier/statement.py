@@ -13,7 +13,7 @@ ColumnKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class StateDifference:
-    """new - old of two state columns of a table: {row: delta} where the key publishes it, None where it stays private."""
+    """new - old of two state columns: {row: delta} where the key publishes it, None where it stays private."""
 
     table: str
     old: str

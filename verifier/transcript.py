@@ -13,7 +13,7 @@ LABEL_BYTES = 32
 class Transcript:
     """A chain of digests: each challenge hashes the last state, its own label and everything absorbed since.
 
-    Every absorbed piece has a length that the key fixes, or carries its length, so no two histories give the same bytes.
+    Every absorbed piece has a length that the key fixes, or carries its length: no two histories give the same bytes.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Transcript:
 
 
 class ProofReader(Transcript):
-    """The verifier's side: takes a proof of exactly `size` bytes from front to back; InvalidProof names the element that is refused."""
+    """The verifier's side: reads a proof of exactly `size` bytes; InvalidProof names the element that is refused."""
 
     def __init__(self, proof: bytes, size: int) -> None:
         super().__init__()

@@ -77,7 +77,7 @@ def read_evaluations(reader: ProofReader, layout: Layout) -> Evaluations:
     columns = {query: reader.read_scalar("{}.{}[{:+}]".format(*query)) for query in layout.queries}
     reversals = {}
     for table, old, new in layout.reversals:
-        names = (f"{table}.{new} reversed", f"{table}.{old}[1/zeta]", f"{table}.{new}[1/zeta]")
+        names = (f"{table}.{new} reversed[zeta]", f"{table}.{old}[1/zeta]", f"{table}.{new}[1/zeta]")
         reversed_value, old_value, new_value = (reader.read_scalar(name) for name in names)
         reversals[table, new] = (reversed_value, old_value, new_value)
     return Evaluations(columns, reversals)

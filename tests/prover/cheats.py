@@ -153,6 +153,6 @@ def _rest(
     return writer.proof
 
 
-def refused(made: Case, proof: bytes, match: str, statement: ToyStatement | None = None) -> None:
+def refused(made: Case, proof: bytes, match: str | None, statement: ToyStatement | None = None) -> None:
     with pytest.raises(InvalidProof, match=match):
         made.verify(proof, statement)

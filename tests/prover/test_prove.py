@@ -172,5 +172,11 @@ def test_a_table_that_is_too_small_to_hide() -> None:
 def test_progress_is_told_in_order() -> None:
     made, told = case("twins"), []
     prove(made.key, made.statement, made.assignment, get_backend("cpu"), progress=lambda *step: told.append(step))
-    assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["witness", "bus columns", "bus", "quotient", "evaluations"]
+    assert list(dict.fromkeys(stage for stage, _, _ in told)) == [
+        "witness",
+        "bus columns",
+        "bus",
+        "quotient",
+        "evaluations",
+    ]
     assert all(0 <= done < total for _, done, total in told)

@@ -1,4 +1,4 @@
-"""Attacks on the order of sending and on each check: they succeed where the defence is removed, and the verifier refuses them."""
+"""Attacks on the order of sending and on each check: they succeed where the defence is removed, and only there."""
 
 from dataclasses import replace
 
@@ -9,11 +9,21 @@ from circuits.field import MODULUS, root_of_unity
 from prover.kzg import blind_commitments
 from prover.polynomial import elements, interpolate
 from prover.rounds import Columns, Setting
-from tests.prover.cheats import VERIFY, Challenges, Cheat, ForgetfulWriter, forgetful, proof_by, refused, without
+from tests.prover.cheats import (
+    VERIFY,
+    Challenges,
+    Cheat,
+    ForgetfulReader,
+    ForgetfulWriter,
+    forgetful,
+    proof_by,
+    refused,
+    without,
+)
 from tests.toy_circuits import ToyStatement
 from tests.verifier.cases import Case, case
 from verifier import InvalidProof
-from verifier.curve import G1, linear_combination
+from verifier.curve import G1, Point, linear_combination
 from verifier.identity import public_evaluations, quotient_value
 from verifier.kzg import interpolate_at, opening_weights
 from verifier.openings import Evaluations, commitments_of, openings
@@ -30,42 +40,60 @@ def test_the_honest_cheat_is_a_proof(name: str) -> None:
     made.verify(proof_by(Cheat(), made, made.assignment))
 
 
-def test_every_element_is_absorbed_before_the_challenge_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forgetting any element but the last changes a challenge, so an honest proof fails."""
-    made = case("twins")
-    names: list[str] = []
+@pytest.mark.parametrize("name", ["private ledger", "twins"])
+def test_every_element_is_absorbed_before_the_next_challenge(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Forgetting an element changes every challenge that comes after it and none before."""
+    made = case(name)
+    honest = heard(monkeypatch, made)
+    elements = [event for event, value in honest if value is None]
+    assert len(elements) == len(set(elements)) > 30
+    for element in elements:
+        events = heard(monkeypatch, made, element)
+        position = events.index((element, None))
+        assert events[:position] == honest[:position]
+        later = [
+            (mine, theirs)
+            for mine, theirs in zip(events[position:], honest[position:], strict=True)
+            if mine[1] is not None
+        ]
+        assert all(mine != theirs for mine, theirs in later)
+        assert bool(later) == (element != "W'")
 
-    class Listing(ProofReader):
-        def _take(self, size: int) -> bytes:
-            raise NotImplementedError
 
-        def read_point(self, name: str) -> None:  # type: ignore[override]
-            names.append(name)
+def heard(monkeypatch: pytest.MonkeyPatch, made: Case, *forgotten: str) -> list[tuple[str, int | None]]:
+    """What the verifier reads (name, None) and draws (label, challenge) in order, when it forgets these elements."""
+    events: list[tuple[str, int | None]] = []
+
+    class Listener(ForgetfulReader):
+        def read_point(self, name: str) -> Point:
+            events.append((name, None))
+            return super().read_point(name)
 
         def read_scalar(self, name: str) -> int:
-            names.append(name)
-            return 0
+            events.append((name, None))
+            return super().read_scalar(name)
+
+        def challenge(self, label: str) -> int:
+            events.append((label, super().challenge(label)))
+            return events[-1][1] or 0
 
         def finish(self) -> None:
-            raise InvalidProof("listed")
+            raise InvalidProof("heard enough")
 
+    Listener.forgotten = frozenset(forgotten)
     with monkeypatch.context() as patch:
-        patch.setattr(VERIFY, "ProofReader", Listing)
-        refused(made, made.proof, "listed")
-    assert len(names) == len(set(names)) > 30
-    for name in names[:-1]:
-        with monkeypatch.context() as patch:
-            forgetful(patch, name)
-            refused(made, made.proof, "")
-    forgetful(monkeypatch, names[-1])
-    made.verify()  # W' comes after the last challenge
+        patch.setattr(VERIFY, "ProofReader", Listener)
+        refused(made, made.proof, "heard enough")
+    return events
 
 
 def test_sigmas_after_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`zero` is one in every row of the left table; totals that move between the tables cancel that for the known alpha."""
+    """`zero` is one in every row of the left table; totals moved between the tables cancel that at the known alpha."""
     made = case("twins")
     circuit, names = made.key.circuit, ("left.sigma", "right.sigma")
-    index = {(t.name, c.name): circuit.exponents[t.name] + i for t in circuit.tables for i, c in enumerate(t.constraints)}
+    index = {
+        (t.name, c.name): circuit.exponents[t.name] + i for t in circuit.tables for i, c in enumerate(t.constraints)
+    }
 
     def sigmas(setting: Setting, honest: dict[str, int], challenges: Challenges) -> dict[str, int]:
         weight = {key: pow(challenges["alpha"], exponent, MODULUS) for key, exponent in index.items()}
@@ -82,7 +110,9 @@ def test_sigmas_after_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
     made.verify(proof)
 
 
-def recommit(setting: Setting, columns: Columns, table: str, name: str, values: list[int], blinds: list[int]) -> Columns:
+def recommit(
+    setting: Setting, columns: Columns, table: str, name: str, values: list[int], blinds: list[int]
+) -> Columns:
     """The columns with one of them replaced, values and commitment."""
     backend, size = setting.backend, len(values)
     vector = backend.vector(values)
@@ -119,7 +149,7 @@ def test_multiplicities_after_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_z_before_w(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With z known, W = sum u_i (C_i - r_i(z)) and W' = 0 open anything to anything: here a statement with stolen amounts."""
+    """With z known, W = sum u_i (C_i - r_i(z)) and W' = 0 open anything to anything: here a stolen amount."""
     made = case("ledger")
     row, delta = next(iter(made.statement.difference.items()))
     stolen = replace(made.statement, difference={**made.statement.difference, row: (delta + (1 << 60)) % MODULUS})
@@ -130,11 +160,15 @@ def test_z_before_w(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forged_openings(made: Case, statement: ToyStatement) -> bytes:
-    """A proof without a witness: commitments and evaluations at will, as far as the verifier's equations leave them free."""
+    """A proof without a witness: commitments and evaluations at will, but for the verifier's equations."""
     layout, circuit, writer = made.key.verifying.layout, made.key.circuit, ForgetfulWriter(frozenset({"W"}))
     writer.absorb(made.key.verifying.digest)
     writer.absorb_message(statement.encode())
-    points = {**made.key.verifying.fixed, **statement.state_commitments(), **dict.fromkeys([*layout.witness, *layout.bus], G1)}
+    points = {
+        **made.key.verifying.fixed,
+        **statement.state_commitments(),
+        **dict.fromkeys([*layout.witness, *layout.bus], G1),
+    }
     for name in layout.witness:
         writer.write_point(".".join(name), points[name])
     challenges = {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
@@ -225,5 +259,3 @@ def test_a_violated_constraint(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(made, proof, "^openings: ")
     without(monkeypatch, "check_openings")
     made.verify(proof)
-
-

@@ -66,7 +66,7 @@ def test_points_have_one_encoding() -> None:
     for point in (None, G1, multiple(12345)):
         assert decode_point(encode_point(point)) == point
     for x, y in ((1, 3), (1 + BASE_MODULUS, 2), (1, 2 + BASE_MODULUS), (0, 1), (BASE_MODULUS, 0), (0, BASE_MODULUS)):
-        with pytest.raises(ValueError, match="modulus|curve"):
+        with pytest.raises(ValueError, match=r"modulus|curve"):
             decode_point(x.to_bytes(32, "big") + y.to_bytes(32, "big"))
         assert not on_curve((x, y))
 
@@ -118,9 +118,9 @@ def test_reading_is_absorbing() -> None:
     assert reader.read_scalar("s") == 7
     assert reader.challenge("y") == second
     reader.finish()
-    with pytest.raises(InvalidProof, match="ends early"):
+    with pytest.raises(InvalidProof, match=r"ends early"):
         reader.read_scalar("t")
-    with pytest.raises(InvalidProof, match="left over"):
+    with pytest.raises(InvalidProof, match=r"left over"):
         ProofReader(writer.proof, 96).finish()
 
 
@@ -135,7 +135,7 @@ def test_interpolation_at_a_point() -> None:
 def test_z_among_the_points_is_refused() -> None:
     opening = Opening(("t", "c"), (3, 5), (0, 0))
     assert opening_weights([opening, opening], 2, 4) == [MODULUS - 1, MODULUS - 2]
-    with pytest.raises(InvalidProof, match="^challenge z"):
+    with pytest.raises(InvalidProof, match=r"^challenge z"):
         opening_weights([opening], 2, 5)
 
 
@@ -179,15 +179,15 @@ def test_every_part_of_a_key_is_in_its_digest() -> None:
 )
 def test_keys_with_a_wrong_part_are_refused(part: str, value: object) -> None:
     key = case("plain").key.verifying
-    with pytest.raises(InvalidKey, match="^key: "):
+    with pytest.raises(InvalidKey, match=r"^key: "):
         VerifyingKey.from_json({**key.to_json(), part: value}, key.circuit)
     data = key.to_json()
     del data[part]
-    with pytest.raises(InvalidKey, match="^key: "):
+    with pytest.raises(InvalidKey, match=r"^key: "):
         VerifyingKey.from_json(data, key.circuit)
 
 
 def test_a_key_is_for_one_circuit() -> None:
     key = case("ledger").key.verifying
-    with pytest.raises(InvalidKey, match="another circuit"):
+    with pytest.raises(InvalidKey, match=r"another circuit"):
         VerifyingKey.from_json(key.to_json(), plain())

@@ -11,7 +11,6 @@ from tests.verifier.cases import case
 from verifier import InvalidProof, StateDifference
 
 
-
 @dataclass(frozen=True)
 class Override:
     """A statement with one method replaced."""
@@ -40,13 +39,29 @@ def test_the_statements_own_check() -> None:
         ("scalars", lambda s: {}, "no public scalar first_tick"),
         ("public_columns", lambda s: {}, "public columns"),
         ("public_columns", lambda s: {**s.public_columns(), ("steps", "tick"): {}}, "public columns"),
-        ("public_columns", lambda s: {**s.public_columns(), ("lookups", "tick"): {16: 1}}, "row of lookups.tick outside"),
-        ("public_columns", lambda s: {**s.public_columns(), ("lookups", "tick"): {-1: 1}}, "row of lookups.tick outside"),
-        ("public_columns", lambda s: {**s.public_columns(), ("lookups", "tick"): [1] * 17}, "row of lookups.tick outside"),
+        (
+            "public_columns",
+            lambda s: {**s.public_columns(), ("lookups", "tick"): {16: 1}},
+            "row of lookups.tick outside",
+        ),
+        (
+            "public_columns",
+            lambda s: {**s.public_columns(), ("lookups", "tick"): {-1: 1}},
+            "row of lookups.tick outside",
+        ),
+        (
+            "public_columns",
+            lambda s: {**s.public_columns(), ("lookups", "tick"): [1] * 17},
+            "row of lookups.tick outside",
+        ),
         ("public_terms", lambda s: [PublicTerm("l2", 1, (1, 2))], "unknown channel l2"),
         ("state_commitments", lambda s: {("cells", "old"): s.old}, "state commitments"),
         ("state_commitments", lambda s: {**s.state_commitments(), ("cells", "new"): (1, 3)}, "cells.new is not on the"),
-        ("state_commitments", lambda s: {**s.state_commitments(), ("cells", "new"): (-1, 2)}, "cells.new is not on the"),
+        (
+            "state_commitments",
+            lambda s: {**s.state_commitments(), ("cells", "new"): (-1, 2)},
+            "cells.new is not on the",
+        ),
         ("state_differences", lambda s: [], "state differences"),
         ("state_differences", lambda s: [StateDifference("cells", "new", "old", {})], "state differences"),
         ("state_differences", lambda s: [StateDifference("cells", "old", "new", None)], "published"),

@@ -56,16 +56,16 @@ def spliced(proof: bytes, offset: int, part: bytes) -> bytes:
     return proof[:offset] + part + proof[offset + len(part) :]
 
 
-@pytest.mark.parametrize("name", ["plain", "twins"])
-def test_every_element_replaced_by_a_valid_one_is_refused(name: str) -> None:
+@pytest.mark.parametrize(("name", "step"), [("plain", 1), ("twins", 3), ("private ledger", 11)])
+def test_elements_replaced_by_valid_ones_are_refused(name: str, step: int) -> None:
     made = case(name)
-    for offset, point in elements(made.key.verifying.layout):
+    for offset, point in elements(made.key.verifying.layout)[::step]:
         refuse(made, other_element(made.proof, offset, point))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["ledger", "private ledger"])
-def test_every_element_of_a_large_proof_replaced_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["twins", "ledger", "private ledger"])
+def test_every_element_replaced_by_a_valid_one_is_refused(name: str) -> None:
     made = case(name)
     for offset, point in elements(made.key.verifying.layout):
         refuse(made, other_element(made.proof, offset, point))
@@ -77,14 +77,14 @@ def test_every_word_that_is_not_canonical_is_refused_by_name(name: str) -> None:
     for offset, point in elements(made.key.verifying.layout):
         for at in (offset, offset + WORD) if point else (offset,):
             value = int.from_bytes(made.proof[at : at + WORD], "big") + (BASE_MODULUS if point else MODULUS)
-            refuse(made, spliced(made.proof, at, value.to_bytes(WORD, "big")), "^(point|scalar) .*modulus")
+            refuse(made, spliced(made.proof, at, value.to_bytes(WORD, "big")), r"^(point|scalar) .*modulus")
         if point:
             refuse(made, spliced(made.proof, offset, bytes([0xFF]) * WORD), "^point .*modulus")
             refuse(made, spliced(made.proof, offset + WORD, (5).to_bytes(WORD, "big")), "^point .*curve")
 
 
-def test_neighbouring_elements_swapped_are_refused() -> None:
-    made = case("twins")
+def test_neighbouring_words_swapped_are_refused() -> None:
+    made = case("plain")
     for offset in range(0, len(made.proof) - WORD, WORD):
         one, two = made.proof[offset : offset + WORD], made.proof[offset + WORD : offset + 2 * WORD]
         if one != two:
@@ -93,7 +93,14 @@ def test_neighbouring_elements_swapped_are_refused() -> None:
 
 def test_other_lengths_are_refused() -> None:
     made = case("plain")
-    for proof in (b"", made.proof[:-1], made.proof[:-WORD], made.proof + b"\0", made.proof + bytes(WORD), made.proof * 2):
+    for proof in (
+        b"",
+        made.proof[:-1],
+        made.proof[:-WORD],
+        made.proof + b"\0",
+        made.proof + bytes(WORD),
+        made.proof * 2,
+    ):
         refuse(made, proof, "^proof length")
 
 
@@ -157,7 +164,7 @@ def test_other_keys_are_refused() -> None:
 
 def test_insecure_setups_need_permission() -> None:
     made = case("plain")
-    with pytest.raises(InvalidProof, match="^setup: its secret is known"):
+    with pytest.raises(InvalidProof, match=r"^setup: its secret is known"):
         verify(made.key.verifying, made.statement, made.proof)
     with pytest.raises(InvalidProof):  # claiming a ceremony is another key
         verify(replace(made.key.verifying, srs_kind="ceremony"), made.statement, made.proof)
