@@ -1,0 +1,210 @@
+"""The CPU backend: Numba kernels over numpy arrays, ranges and windows spread over threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from circuits.field import MODULUS, root_of_unity
+from circuits.program import Program
+from prover.backend.cpu_arrays import Elements, elements, words
+from prover.backend.cpu_group import CpuGroup
+from prover.backend.cpu_program import run_program
+from prover.backend.kernels import select
+from prover.backend.kernels.field import integer, montgomery
+from prover.backend.protocol import BackendError, Integers, Vector, check_domain, check_lengths
+from prover.backend.threads import ranges, run_all, split
+
+KERNELS = select()
+
+
+class CpuBackend(CpuGroup):
+    """A vector is `Elements`: Montgomery forms in one array, never changed once made."""
+
+    name = "cpu"
+
+    def vector(self, values: Sequence[int] | Integers) -> Vector:
+        values = np.asarray(values) if len(values) == 0 else values
+        return encode(values)
+
+    def integers(self, v: Vector) -> list[int]:
+        plain = _blank(len(v))
+        split(KERNELS.decode, elements(v), plain, n=len(v))
+        data = plain.tobytes()
+        return [int.from_bytes(data[i : i + 32], "little") for i in range(0, len(data), 32)]
+
+    def concatenate(self, parts: list[Vector]) -> Vector:
+        return Elements(np.concatenate([elements(part) for part in parts]) if parts else _blank(0))
+
+    def slice(self, v: Vector, start: int, stop: int) -> Vector:
+        return Elements(elements(v)[4 * start : 4 * stop])
+
+    def ntt(self, coefficients: Vector, n: int, shift: int = 1) -> Vector:
+        check_domain(n)
+        return Elements(_transform(self._folded(coefficients, n, shift % MODULUS), False))
+
+    def _folded(self, coefficients: Vector, n: int, shift: int) -> np.ndarray:
+        """A new array of n coefficients scaled by powers of shift."""
+        values = np.zeros(4 * n, np.uint64)
+        if len(coefficients) > n:
+            parts = [self.slice(coefficients, i, min(i + n, len(coefficients))) for i in range(0, len(coefficients), n)]
+            turn = pow(shift, n, MODULUS)
+            values[:] = elements(self.combine(parts, [pow(turn, k, MODULUS) for k in range(len(parts))]))
+        else:
+            values[: 4 * len(coefficients)] = elements(coefficients)
+        if shift != 1:
+            split(KERNELS.multiply, values, _powers(shift, n, 1), values, n=min(n, len(coefficients)))
+        return values
+
+    def intt(self, evaluations: Vector, shift: int = 1) -> Vector:
+        n = len(evaluations)
+        check_domain(n)
+        values = _transform(elements(evaluations).copy(), True)
+        split(KERNELS.multiply, values, _powers(pow(shift, -1, MODULUS), n, pow(n, -1, MODULUS)), values, n=n)
+        return Elements(values)
+
+    def evaluate(self, coefficients: Vector, point: int) -> int:
+        pieces = ranges(len(coefficients), 2048)
+        values = _evaluate_pieces(elements(coefficients), montgomery(point), pieces)
+        sums = (integer(values[4 * k : 4 * k + 4]) * pow(point, a, MODULUS) for k, (a, _) in enumerate(pieces))
+        return sum(sums) % MODULUS
+
+    def divide_linear(self, coefficients: Vector, root: int) -> Vector:
+        n, data, x = len(coefficients), elements(coefficients), montgomery(root)
+        if n == 0:
+            raise BackendError("divide_linear: no coefficients")
+        pieces = ranges(n, 2048)
+        carries = _evaluate_pieces(data, x, pieces)
+        value = 0
+        for k in range(len(pieces) - 1, -1, -1):  # carry k is the value of all chunks above k
+            a, b = pieces[k]
+            chunk = integer(carries[4 * k : 4 * k + 4])
+            carries[4 * k : 4 * k + 4] = montgomery(value)
+            value = (value * pow(root, b - a, MODULUS) + chunk) % MODULUS
+        out = _blank(n - 1)
+        run_all(
+            lambda k=k, a=a, b=b: KERNELS.divide_linear(data, x, carries, k, out, a, b)
+            for k, (a, b) in enumerate(pieces)
+        )
+        return Elements(out)
+
+    def combine(self, vectors: list[Vector], scalars: list[int]) -> Vector:
+        check_lengths("combine", len(vectors), len(scalars))
+        arrays = [elements(v) for v in vectors]
+        n = max(map(len, vectors), default=0)
+        out = _blank(n)
+        addresses = np.array([array.ctypes.data for array in arrays], np.uint64)
+        lengths = np.array([len(v) for v in vectors], np.int64)
+        factors = encode(scalars).data if scalars else _blank(0)
+        split(KERNELS.combine, addresses, lengths, factors, out, n=n)
+        return Elements(out)
+
+    def multiply(self, a: Vector, b: Vector) -> Vector:
+        check_lengths("multiply", len(a), len(b))
+        out = _blank(len(a))
+        split(KERNELS.multiply, elements(a), elements(b), out, n=len(a))
+        return Elements(out)
+
+    def powers(self, base: int, n: int, first: int = 1) -> Vector:
+        return Elements(_make_powers(base, n, first))
+
+    def inverse(self, v: Vector) -> Vector:
+        out = _blank(len(v))
+        if not all(split(KERNELS.invert, elements(v), out, n=len(v))):
+            raise ZeroDivisionError("inverse of a vector with a zero")
+        return Elements(out)
+
+    def prefix_sums(self, v: Vector) -> Vector:
+        out = _blank(len(v))
+        KERNELS.prefix_sums(elements(v), out, len(v))
+        return Elements(out)
+
+    def run(self, program: Program, inputs: list[Vector], constants: list[int]) -> list[Vector]:
+        for column in inputs:
+            check_lengths("run", len(inputs[0]), len(column))
+        arrays = [elements(column) for column in inputs]
+        return [Elements(out) for out in run_program(program, arrays, encode(constants).data)]
+
+
+def encode(values: Sequence[int] | Integers) -> Elements:
+    """Integers of any kind into Montgomery form."""
+    out = _blank(len(values))
+    if isinstance(values, np.ndarray) or _small(values):
+        raw, signed = words(np.asarray(values))
+        split(KERNELS.encode_words, raw, signed, out, n=len(values))
+        return Elements(out)
+    try:
+        data = b"".join([value.to_bytes(32, "little") for value in values])
+    except (OverflowError, AttributeError):  # negative, beyond 256 bits, or numpy integers
+        data = b"".join([(int(value) % MODULUS).to_bytes(32, "little") for value in values])
+    plain = np.frombuffer(bytearray(data), "<u8").astype(np.uint64, copy=False)
+    split(KERNELS.encode, plain, out, n=len(values))
+    return Elements(out)
+
+
+def _small(values: Sequence[int]) -> bool:
+    """Whether numpy would hold the integers in 64 bits with a sign."""
+    bound = 1 << 63
+    return all(-bound <= value < bound for value in values)
+
+
+def _blank(n: int) -> np.ndarray:
+    return np.empty(4 * n, np.uint64)
+
+
+def _evaluate_pieces(data: np.ndarray, point: np.ndarray, pieces: list[tuple[int, int]]) -> np.ndarray:
+    """The value of each chunk [a, b) as a polynomial of its own."""
+    values = _blank(len(pieces))
+    run_all(lambda k=k, a=a, b=b: KERNELS.evaluate(data, point, values, k, a, b) for k, (a, b) in enumerate(pieces))
+    return values
+
+
+def _make_powers(base: int, n: int, first: int) -> np.ndarray:
+    out, factor = _blank(n), montgomery(base)
+
+    def fill(start: int, stop: int) -> None:
+        KERNELS.powers(factor, montgomery(first * pow(base, start, MODULUS)), out, start, stop)
+
+    split(fill, n=n)
+    return out
+
+
+_powers = lru_cache(maxsize=16)(_make_powers)
+_tables: dict[int, np.ndarray] = {}
+
+
+def _twiddles(n: int) -> np.ndarray:
+    """twiddles[h + j] = w_{2h}^j for j < h <= n / 2; tables only grow, so one serves all smaller sizes."""
+    size = max(n, 4)
+    for have, table in list(_tables.items()):
+        if have >= size:
+            return table
+    table = np.zeros((size, 4), np.uint64)
+    half = size // 2
+    table[half:] = _make_powers(root_of_unity(size), half, 1).reshape(-1, 4)
+    while half > 1:
+        table[half // 2 : half] = table[half : 2 * half : 2]
+        half //= 2
+    _tables.clear()
+    _tables[size] = table.reshape(-1)
+    return _tables[size]
+
+
+def _transform(values: np.ndarray, backward: bool) -> np.ndarray:
+    """The values at the powers of w (or of 1/w) in natural order; overwrites its argument."""
+    n = len(values) // 4
+    if n == 1:
+        return values
+    twiddles, width = _twiddles(n), n
+    while n // width < 4 and width >= 4096:
+        for base in range(0, n, width):
+            split(KERNELS.butterflies, values, twiddles, base, width, n=width // 4)
+        width //= 4
+    blocks: list[Any] = [lambda b=b: KERNELS.transform_block(values, twiddles, b, width) for b in range(0, n, width)]
+    run_all(blocks)
+    out = _blank(n)
+    split(KERNELS.natural_order, values, out, n.bit_length() - 1, backward, n=n, least=2048)
+    return out

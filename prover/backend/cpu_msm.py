@@ -1,0 +1,104 @@
+"""Multi-scalar multiplication on the CPU: Pippenger's buckets, the number and width of windows chosen by counting additions."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import numpy as np
+
+from prover.backend.cpu_arrays import Array, elements, words
+from prover.backend.kernels import select
+from prover.backend.kernels.field import limbs
+from prover.backend.protocol import Integers, Vector
+from prover.backend.threads import WORKERS, run_all, split
+
+KERNELS = select()
+BUCKET_COST = 4.0  # weighing a bucket, in additions to one
+DOUBLING_COST = 1.3
+TASK_ENTRIES = 1 << 17
+MAX_BITS = 17
+
+
+def shift_of(bits: int, windows: int) -> int:
+    """sum of 2^(bits - 1) * 2^(bits * w): what makes the digits of `windows` windows signed."""
+    return sum(1 << (bits * w + bits - 1) for w in range(windows))
+
+
+def _windows(bits: int, low: int, high: int) -> tuple[int, int]:
+    """(windows, shift): as few as hold scalars in [low, high]. The top digit is signed only where scalars are."""
+    windows = 1
+    while True:
+        if low < 0:
+            shift = shift_of(bits, windows)
+            if low + shift >= 0 and high + shift < 1 << (bits * windows):
+                return windows, shift
+        else:
+            shift = shift_of(bits, windows - 1)
+            if (high + shift) >> (bits * (windows - 1)) <= 1 << (bits - 1):
+                return windows, shift
+        windows += 1
+
+
+@cache
+def _plan(count: int, low: int, high: int) -> tuple[int, int, int]:
+    """(bits, windows, shift) of least cost for `count` scalars in [low, high]."""
+    plans = []
+    for bits in range(2 if low < 0 else 1, MAX_BITS + 1):  # a signed digit of one bit is -1 or 0
+        windows, shift = _windows(bits, low, high)
+        cost = windows * (count + BUCKET_COST * (1 << (bits - 1)) + DOUBLING_COST * bits)
+        plans.append((cost, bits, windows, shift))
+    return min(plans)[1:]
+
+
+def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
+    """The sum of scalars[i] * bases[i], affine limbs; the scalars are a vector or a numpy array of integers."""
+    out = np.zeros(8, np.uint64)
+    if isinstance(scalars, np.ndarray):
+        rows = np.flatnonzero(scalars)
+        if len(rows):
+            raw, signed = words(scalars)
+            used = scalars[rows]
+            bits, windows, shift = _plan(_rough(len(rows)), *_bounds(int(used.min()), int(used.max())))
+            add_shift = partial(KERNELS.shift_words, raw, rows, signed)
+    else:
+        data = elements(scalars)
+        table = data.reshape(-1, 4)
+        rows = np.flatnonzero(table[:, 0] | table[:, 1] | table[:, 2] | table[:, 3])
+        bits, windows, shift = _plan(_rough(len(rows)), 0, (1 << 254) - 1)
+        add_shift = partial(KERNELS.shift_scalars, data, rows)
+    if len(rows) == 0:
+        return out
+    shifted, shift_limbs = np.empty(4 * len(rows), np.uint64), limbs(shift)
+    split(add_shift, shift_limbs, shifted, n=len(rows))
+    sums = _window_sums(bases, shifted, rows, shift_limbs, bits, windows)
+    KERNELS.join_windows(sums, bits, windows, 1, out)
+    return out
+
+
+def _rough(count: int) -> int:
+    """Few distinct values, for the cache of plans."""
+    return 1 << count.bit_length()
+
+
+def _bounds(low: int, high: int) -> tuple[int, int]:
+    """Bounds of whole bits."""
+    return -(1 << (-low).bit_length()) if low < 0 else 0, (1 << max(high, 0).bit_length()) - 1
+
+
+def _window_sums(bases: Array, shifted: Array, rows: np.ndarray, shift: Array, bits: int, windows: int) -> Array:
+    """One extended point a window. A task takes several windows when they are small, so that inversions are shared."""
+    sums = np.empty(16 * windows, np.uint64)
+    tasks = min(windows, max(WORKERS, -(-windows * len(rows) // TASK_ENTRIES)))
+
+    def task(first: int, last: int) -> None:
+        groups = (last - first) << (bits - 1)
+        edges, heads = np.empty(groups + 1, np.int64), np.empty(groups, np.int64)
+        entries = np.empty((last - first) * len(rows), np.uint32)
+        KERNELS.sort_windows(shifted, rows, shift, bits, first, last, edges, heads, entries)
+        buckets = np.empty(8 * groups, np.uint64)
+        KERNELS.sum_groups(bases, entries, edges, buckets, 0, groups)
+        KERNELS.weigh_buckets(buckets, bits, last - first, sums[16 * first :])
+
+    cuts = [windows * k // tasks for k in range(tasks + 1)]
+    run_all(lambda a=a, b=b: task(a, b) for a, b in zip(cuts, cuts[1:], strict=False))
+    return sums

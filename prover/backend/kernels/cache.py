@@ -1,0 +1,56 @@
+"""Compilation and its cache: one folder per version of the kernels, since Numba itself looks only at the file of the outermost function.
+
+A change to an emitter in another file would otherwise return the old machine code, that is, silent wrong arithmetic.
+"""
+
+import hashlib
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def digest(folder: Path) -> str:
+    """Of every kernel source in the folder and of the versions of what compiles them; 16 hex digits."""
+    state = hashlib.sha256()
+    for version in (platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__):
+        state.update(version.encode() + b"\0")
+    for source in sorted(folder.glob("*.py")):
+        content = source.read_bytes()
+        state.update(f"{source.name}\0{len(content)}\0".encode() + content)
+    return state.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> str:
+    """Where compiled kernels of this version are kept: NUMBA_CACHE_DIR or the user's cache, else a private temporary folder."""
+    name = f"kernels-{digest(Path(__file__).parent)}"
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zkmargin"
+    folder = (Path(given) if given else user) / name
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return str(folder)
+    except OSError:
+        return tempfile.mkdtemp(prefix=f"zkmargin-{name}-")
+
+
+def kernel(function: F) -> F:
+    """Compiled at its first call, cached, without the interpreter lock; indices are unchecked, so the caller owns the bounds."""
+    previous, config.CACHE_DIR = config.CACHE_DIR, cache_folder()
+    try:
+        compiled = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = previous
+    return cast(F, compiled)

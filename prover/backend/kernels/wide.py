@@ -1,0 +1,162 @@
+"""256-bit values in Numba: the type `element`, its memory accesses, and the LLVM instructions of modular arithmetic on it."""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+LIMBS = 4
+MASK = (1 << 64) - 1
+I1, I64, I128, I256 = (ir.IntType(bits) for bits in (1, 64, 128, 256))
+
+
+class ElementType(types.Type):
+    """Four limbs as one LLVM i256."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Element256")
+
+
+element = ElementType()
+
+
+@register_model(ElementType)
+class ElementModel(models.PrimitiveModel):
+    """In registers and on the stack: the integer itself."""
+
+    def __init__(self, manager: Any, frontend: Any) -> None:
+        super().__init__(manager, frontend, I256)
+
+
+def _aligned(builder: Any, instruction: Any) -> Any:
+    instruction.align = 8
+    return instruction
+
+
+def _slot(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """The address of element args[1] of the uint64 array (or at the integer address) args[0]."""
+    index = context.cast(builder, args[1], signature.args[1], types.int64)
+    if isinstance(signature.args[0], types.Array):
+        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0]).data
+        base = builder.bitcast(data, I256.as_pointer())
+    else:
+        base = builder.inttoptr(args[0], I256.as_pointer())
+    offset = builder.shl(index, ir.Constant(I64, 5))
+    address = builder.add(builder.ptrtoint(base, I64), offset)
+    return builder.inttoptr(address, I256.as_pointer())
+
+
+@intrinsic
+def load(typing: Any, memory: Any, index: Any) -> Any:
+    """Element `index` of a contiguous uint64 array, or at an address given as uint64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _aligned(builder, builder.load(_slot(context, builder, signature, args)))
+
+    return element(memory, index), generate
+
+
+@intrinsic
+def store(typing: Any, memory: Any, index: Any, value: Any) -> Any:
+    """Writes where `load` reads."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _aligned(builder, builder.store(args[2], _slot(context, builder, signature, args)))
+        return context.get_dummy_value()
+
+    return types.none(memory, index, element), generate
+
+
+@intrinsic
+def is_zero(typing: Any, x: Any) -> Any:
+    """Whether all limbs are zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.icmp_unsigned("==", args[0], ir.Constant(I256, 0))
+
+    return types.boolean(element), generate
+
+
+@intrinsic
+def less(typing: Any, x: Any, y: Any) -> Any:
+    """Whether x < y as 256-bit integers."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.icmp_unsigned("<", args[0], args[1])
+
+    return types.boolean(element, element), generate
+
+
+@intrinsic
+def wrapping_add(typing: Any, x: Any, y: Any) -> Any:
+    """x + y mod 2^256."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.add(args[0], args[1])
+
+    return element(element, element), generate
+
+
+@intrinsic
+def from_word(typing: Any, word: Any) -> Any:
+    """The integer of a uint64, or of an int64 modulo 2^256."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return (builder.sext if signature.args[0].signed else builder.zext)(args[0], I256)
+
+    return element(word), generate
+
+
+def subtract_once(builder: Any, value: Any, modulus: int) -> Any:
+    """value mod modulus for value < 2 * modulus."""
+    m = ir.Constant(I256, modulus)
+    return builder.select(builder.icmp_unsigned("<", value, m), value, builder.sub(value, m))
+
+
+def emit_add(builder: Any, x: Any, y: Any, modulus: int) -> Any:
+    """x + y; no carry leaves 256 bits since 2 * modulus < 2^256."""
+    return subtract_once(builder, builder.add(x, y), modulus)
+
+
+def emit_sub(builder: Any, x: Any, y: Any, modulus: int) -> Any:
+    """x - y, plus the modulus after a borrow."""
+    borrow = builder.icmp_unsigned("<", x, y)
+    correction = builder.select(borrow, ir.Constant(I256, modulus), ir.Constant(I256, 0))
+    return builder.add(builder.sub(x, y), correction)
+
+
+def emit_mul(builder: Any, x: Any, y: Any, modulus: int) -> Any:
+    """x * y / 2^256, Montgomery's product word by word (CIOS); canonical for a canonical y and any x, since 4 * modulus < 2^256."""
+
+    def wide(value: Any) -> Any:
+        return builder.zext(value, I128)
+
+    def halves(value: Any) -> tuple[Any, Any]:
+        return builder.trunc(value, I64), builder.trunc(builder.lshr(value, ir.Constant(I128, 64)), I64)
+
+    def limb(value: Any, k: int) -> Any:
+        return builder.trunc(builder.lshr(value, ir.Constant(I256, 64 * k)), I64)
+
+    # Each 128-bit sum below is at most (2^64 - 1)^2 + 2 (2^64 - 1) = 2^128 - 1, and the running value stays below 2^320.
+    negated_inverse = ir.Constant(I64, -pow(modulus, -1, 1 << 64) & MASK)
+    words = [ir.Constant(I64, modulus >> 64 * k & MASK) for k in range(LIMBS)]
+    xs = [limb(x, k) for k in range(LIMBS)]
+    total: list[Any] = [ir.Constant(I64, 0)] * LIMBS
+    for i in range(LIMBS):
+        y_word = wide(limb(y, i))
+        carry: Any = ir.Constant(I64, 0)
+        for j in range(LIMBS):
+            product = builder.add(builder.mul(wide(xs[j]), y_word), wide(total[j]))
+            total[j], carry = halves(builder.add(product, wide(carry)))
+        quotient = wide(builder.mul(total[0], negated_inverse))
+        _, borrow = halves(builder.add(builder.mul(quotient, wide(words[0])), wide(total[0])))
+        for j in range(1, LIMBS):
+            product = builder.add(builder.mul(quotient, wide(words[j])), wide(total[j]))
+            total[j - 1], borrow = halves(builder.add(product, wide(borrow)))
+        total[LIMBS - 1] = builder.add(carry, borrow)
+    value = builder.zext(total[0], I256)
+    for k in range(1, LIMBS):
+        value = builder.or_(value, builder.shl(builder.zext(total[k], I256), ir.Constant(I256, 64 * k)))
+    return subtract_once(builder, value, modulus)

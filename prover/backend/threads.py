@@ -1,0 +1,49 @@
+"""Ranges over threads: kernels release the interpreter lock, so a pool of Python threads runs them side by side."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+
+
+def _forget() -> None:
+    """A forked child has the object but not the threads."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _get_pool() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(WORKERS, "zkmargin-kernel")
+        return _pool
+
+
+def run_all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
+    """The results of all tasks, in order; they must not submit tasks themselves."""
+    listed = list(tasks)
+    if len(listed) <= 1 or WORKERS == 1:
+        return [task() for task in listed]
+    return list(_get_pool().map(lambda task: task(), listed))
+
+
+def ranges(n: int, least: int, parts: int = 0) -> list[tuple[int, int]]:
+    """[0, n) in `parts` (default: one per thread) even ranges, fewer so that each has at least `least` items."""
+    count = max(1, min(parts or WORKERS, n // max(least, 1)))
+    edges = [n * k // count for k in range(count + 1)]
+    return list(zip(edges, edges[1:], strict=False))
+
+
+def split(kernel: Callable[..., Any], *arguments: Any, n: int, least: int = 512) -> list[Any]:
+    """kernel(*arguments, start, stop) over even ranges of [0, n)."""
+    return run_all([lambda a=a, b=b: kernel(*arguments, a, b) for a, b in ranges(n, least)])
