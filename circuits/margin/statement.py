@@ -128,6 +128,7 @@ def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) ->
     ticks = [list(group) for _, group in groupby(statement.last_oracle + rows, key=lambda row: row.tick)]
     for group in ticks:
         tick = group[0].tick
+        _require(0 <= tick < TIME_LIMIT, f"tick {tick} is outside 40 bits")
         _require(
             [row.market for row in group] == list(range(markets)),
             f"tick {tick} does not list every market once, in order",
@@ -143,7 +144,6 @@ def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) ->
                 abs(row.index) < INDEX_LIMIT, f"tick {tick}, market {row.market}: index {row.index} is outside 63 bits"
             )
     _require(len(statement.last_oracle) == markets, "the last oracle rows are not one tick")
-    _require(0 <= ticks[0][0].tick < TIME_LIMIT, "the last tick is outside 40 bits")
     for before, after in pairwise(ticks):
         _check_step(before, after, parameters)
 
@@ -195,7 +195,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also digits beyond Python's limit, and brackets without end
             raise InvalidStatement(f"not JSON: {error}") from error
         names = set(Statement.__dataclass_fields__)
         if not isinstance(data, dict) or set(data) != names:

@@ -15,8 +15,10 @@ from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
-from circuits.check import check, rows
+from circuits import check as checker
+from circuits.check import rows
 from circuits.circuit import Assignment, Circuit
+from circuits.expression import Expression
 from circuits.field import MODULUS
 from circuits.margin.cell import ACCOUNT, EMPTY_CELL, SYSTEM, Cell
 from circuits.margin.circuit import margin_circuit
@@ -33,6 +35,7 @@ from circuits.margin.statement import (
 )
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from circuits.margin.transitions import L1_CODES
+from circuits.program import Compiled, compile_program
 from circuits.table import Table
 from zkmargin import witness
 from zkmargin.state import Leg, Step
@@ -73,9 +76,18 @@ def circuit_of(parameters: Parameters, shape: Shape) -> Circuit:
     return margin_circuit(parameters, shape)
 
 
+@lru_cache(maxsize=64)
+def _compiled(roots: tuple[Expression, ...]) -> Compiled:
+    """Hundreds of batches are checked against a few circuits."""
+    return compile_program(roots)
+
+
 def failures(case: Case) -> set[str]:
     """Names of the violated laws; `statement` when an arbiter refuses the statement itself."""
-    found = check(case.circuit, case.assignment, public_scalars(case.statement), public_terms(case.statement))
+    with patch.object(checker, "compile_program", lambda roots: _compiled(tuple(roots))):
+        found = checker.check(
+            case.circuit, case.assignment, public_scalars(case.statement), public_terms(case.statement)
+        )
     names = {failure.constraint for failure in found}
     try:
         check_statement(case.statement, case.parameters, case.shape)
@@ -123,10 +135,22 @@ class Forge:
         step = Step(kind, stated.pop("tick", self.oracle[-1].tick), **stated)
         legs = {suffix: self._leg(step, suffix, address, changed[suffix]) for suffix, address in (("a", a), ("b", b))}
         step = replace(step, **legs)
-        if kind in L1_CODES and step.queue is not None:
-            self.l1.append(L1Row(step.queue, L1_CODES[kind], a or 0, step.amount, int(kind != "refuse")))
-        self.steps.append(step)
+        self._append(step)
         return step
+
+    def take(self, step: Step) -> None:
+        """Appends a step that someone else made."""
+        for leg in (step.a, step.b):
+            if leg is not None:
+                self.cells[leg.address] = leg.after
+        self._append(step)
+
+    def _append(self, step: Step) -> None:
+        if step.kind in L1_CODES and step.queue is not None and step.a is not None:
+            self.l1.append(
+                L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(step.kind != "refuse"))
+            )
+        self.steps.append(step)
 
     def _leg(self, step: Step, suffix: str, address: int | None, changed: Mapping[str, int]) -> Leg | None:
         if address is None:
@@ -164,15 +188,23 @@ class Forge:
 
     def case(self) -> Case:
         """The statement that these steps call for, and the columns of the steps."""
-        statement = Statement(
-            1, None, None, tuple(self.last_oracle), tuple(self.oracle), self.next_queue, tuple(self.l1), ()
-        )
-        case = Case(self.parameters, self.shape, statement, {})
         old, new = _packed(self.old), _packed(self.cells)
+        diff = _difference(
+            [old.get(cell, 0) for cell in range(self.shape.cells)],
+            [new.get(cell, 0) for cell in range(self.shape.cells)],
+        )
+        lists = tuple(self.last_oracle), tuple(self.oracle), self.next_queue, tuple(self.l1)
+        statement = Statement(1, None, None, *lists, diff)
+        case = Case(self.parameters, self.shape, statement, {})
         parameters = replace(self.parameters, markets=tuple(map(_AnyNotional.of, self.parameters.markets)))
         with patch.object(witness, "_limbs", _low_limbs):
             case.assignment = witness.build_assignment(case.circuit, parameters, statement, self.steps, old, new)
-        return Sheet(case).case()
+        return case
+
+
+def _difference(old: Sequence[int], new: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    changes = enumerate(zip(old, new, strict=True))
+    return tuple((address, (after - before) % MODULUS) for address, (before, after) in changes if before != after)
 
 
 def _packed(cells: Mapping[int, Cell]) -> dict[int, int]:
@@ -225,8 +257,7 @@ class Sheet:
         """The case as written, its defined registers and lookup counts made to fit, and the statement changed."""
         self._registers()
         self._counts()
-        changes = enumerate(zip(self.cells["old"], self.cells["new"], strict=True))
-        diff = tuple((address, (new - old) % MODULUS) for address, (old, new) in changes if new != old)
+        diff = _difference(self.cells["old"], self.cells["new"])
         stated = replace(self.base.statement, **({"diff": diff} | statement))
         return Case(self.base.parameters, self.base.shape, stated, self.columns)
 
@@ -245,7 +276,7 @@ class Sheet:
         columns = {**lookups.fixed_values, **self.lookups}
         counts = {"range": "range_count", "tier": "tier_count", "oracle": "oracle_count"}
         for term in self.base.circuit.base_terms["lookups"]:
-            found = rows(lookups, term.fields, columns, {})
+            found = zip(*(columns[column.arguments[0]] for column in term.fields), strict=True)
             listed = columns[f"{term.channel}_listed"] if term.channel != "range" else [1] * lookups.size
             self.lookups[counts[term.channel]] = [
                 asked.pop((term.channel, *values), 0) if on else 0 for on, values in zip(listed, found, strict=True)
