@@ -63,7 +63,7 @@ class _Compiler:
             operands = place[a], place[b]
             for child in node.arguments:
                 remaining[child] -= 1
-            for child in {a, b}:
+            for child in dict.fromkeys((a, b)):  # once each, in this order: the program is part of the digest
                 if remaining[child] == 0 and not child.is_leaf:
                     self.free.append(place[child])
             place[node] = self._register()

@@ -110,7 +110,12 @@ def save_srs(srs: SRS, path: str | Path) -> None:
     backend, path = srs.backend, Path(path)
     arrays = {f"basis_{n}": _array(backend, points) for n, points in srs.bases.items()}
     arrays["powers"] = _array(backend, srs.powers)
-    header = {"format": FORMAT, "kind": srs.kind, "source": srs.source, "tau_g2": [[str(c) for c in pair] for pair in srs.tau_g2]}
+    header = {
+        "format": FORMAT,
+        "kind": srs.kind,
+        "source": srs.source,
+        "tau_g2": [[str(c) for c in pair] for pair in srs.tau_g2],
+    }
     arrays["header"] = np.frombuffer(json.dumps(header | {"checksum": _checksum(arrays)}).encode(), np.uint8)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
         np.savez(file, **arrays)
@@ -141,7 +146,9 @@ def load_srs(backend: Backend, path: str | Path) -> SRS:
     if kind not in (CEREMONY, INSECURE) or not in_g2(((x0, x1), (y0, y1))):
         raise SetupError(f"{path}: its header is not that of a setup")
     powers = points.pop("powers")
-    return SRS(kind, powers, ((x0, x1), (y0, y1)), source, backend, {int(name.split("_")[1]): p for name, p in points.items()})
+    return SRS(
+        kind, powers, ((x0, x1), (y0, y1)), source, backend, {int(name.split("_")[1]): p for name, p in points.items()}
+    )
 
 
 def _multiple_of_g2(scalar: int) -> G2Point:
@@ -169,4 +176,3 @@ def _checksum(arrays: dict[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         state.update(name.encode() + arrays[name].tobytes())
     return state.hexdigest()
-
