@@ -9,8 +9,8 @@ TAMPERS: dict[str, tuple[Tamper, frozenset[str]]] = {}
 
 
 def law(name: str) -> str:
-    """The full name of a constraint of the transitions; names with a dot are full already."""
-    return name if "." in name else f"transitions.{name}"
+    """The full name of a constraint of the transitions; names with a dot, and `statement`, are full already."""
+    return name if "." in name or name == "statement" else f"transitions.{name}"
 
 
 def breaks(name: str, *others: str) -> Callable[[Tamper], Tamper]:

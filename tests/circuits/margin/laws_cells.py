@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 from circuits.margin.cell import ACCOUNT, SYSTEM, Cell
-from tests.circuits.margin.forge import Case, Sheet
+from tests.circuits.margin.forge import Case
 from tests.circuits.margin.laws import add, breaks
 from tests.circuits.margin.laws_kinds import BIAS, written
+from tests.circuits.margin.sheet import Sheet
 from tests.circuits.margin.story import CELLS, FEE_CELL, INSURANCE_CELL, PRICE, begin, funded, sheet, tell
 
 

@@ -7,8 +7,9 @@ from functools import partial
 
 from circuits.field import inverse
 from circuits.margin.cell import ACCOUNT, Cell
-from tests.circuits.margin.forge import Case, Sheet
+from tests.circuits.margin.forge import Case
 from tests.circuits.margin.laws import add, breaks
+from tests.circuits.margin.sheet import Sheet
 from tests.circuits.margin.story import CELLS, FEE_CELL, INSURANCE_CELL, LAST, NEAR, PRICE, WIDE, begin, sheet, tell
 
 BIAS = 1 << 63

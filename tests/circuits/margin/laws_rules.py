@@ -4,10 +4,13 @@ from functools import partial
 
 from circuits.margin.cell import ACCOUNT, Cell
 from circuits.margin.parameters import Tier
-from tests.circuits.margin.forge import Case, Sheet
-from tests.circuits.margin.laws import add, breaks
+from tests.circuits.margin.forge import Case
+from tests.circuits.margin.laws import TAMPERS, add, breaks
 from tests.circuits.margin.laws_cells import acted
+from tests.circuits.margin.sheet import Sheet
 from tests.circuits.margin.story import NEAR, begin
+
+__all__ = ["TAMPERS"]
 
 RICH = 10**9
 trade = partial(acted, "trade", 2, 3, size=10)

@@ -6,7 +6,8 @@ from typing import Any
 from circuits.margin.cell import ACCOUNT, SYSTEM, Cell
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.tiers import build_tiers
-from tests.circuits.margin.forge import Case, Forge, Sheet
+from tests.circuits.margin.forge import Case, Forge
+from tests.circuits.margin.sheet import Sheet
 
 FEE_CELL, INSURANCE_CELL = 0, 1
 SHAPE = Shape(rows=32, cells=16, limb_bits=8, published_diff=True)
