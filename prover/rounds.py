@@ -1,7 +1,7 @@
 """The rounds of the prover; what a round makes is the value that it returns."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from circuits.bus import MASK
 from circuits.circuit import Assignment
@@ -101,7 +101,8 @@ def commit_bus(setting: Setting, columns: Columns, challenges: Mapping[str, int]
         scalars = setting.scalars(challenges)
         made, sigmas[table.name] = bus_columns(backend, circuit, table, columns.in_rows(backend, table.name), scalars)
         values |= {(table.name, name): elements(column) for name, column in made.items()}
-    return _commit(setting, "bus", {key: values[key] for key in setting.layout.bus}), sigmas
+    committed = _commit(setting, "bus", {key: values[key] for key in setting.layout.bus})
+    return replace(committed, values={}), sigmas  # no later round reads them in rows
 
 
 def commit_quotient(

@@ -178,36 +178,31 @@ class _Builder:
         self.columns: dict[str, list[int]] = {name: [] for name in _steps().of_kind(Kind.WITNESS)}
 
     def step(self, row: int, kind: str) -> None:
+        """Appends a row: `deposit`, `charge` or `collect` on a random cell, or `pad`."""
         if row and self.source.random() < 0.3:
             self.oracle.append((self.oracle[-1][0] + 1, self.source.randrange(16, 256)))
+        values = {"tick": self.oracle[-1][0]}
+        if kind != "pad":
+            values |= self._effect(row, kind)
+        for name, column in self.columns.items():
+            column.append(values.get(name, 0))
+
+    def _effect(self, row: int, kind: str) -> dict[str, int]:
+        """What an active row holds beside its tick; applies it to the book."""
         tick, price = self.oracle[-1]
         cell = self.source.randrange(CELLS)
         amount = {"deposit": self.source.randrange(1, 256), "charge": self.source.randrange(1, price + 1)}.get(kind, 0)
-        before, active = self.state[cell], kind != "pad"
-        after = before + {"deposit": amount, "charge": -amount, "collect": self.charges}.get(kind, 0)
-        order = row - self.times.get(cell, 0)
-        values = {kind: 1} if active else {}
-        values |= {
-            "address": cell,
-            "before": before,
-            "after": after,
-            "tick": tick,
-            "price": price,
-            "read": self.times.get(cell, 0),
-        }
-        if not active:
-            values = {"tick": tick}
-        cap = price - amount if kind == "charge" else 0
-        for name, value in (("amount", amount), ("order", order if active else 0), ("cap", cap)):
-            values |= {f"{name}_{i}": value >> LIMB_BITS * i & 15 for i in range(2)}
-        for name, column in self.columns.items():
-            column.append(values.get(name, 0))
-        if active:
-            self.state[cell], self.times[cell] = after % MODULUS, row + 1
-            self.used_ticks.append(tick)
+        before, read = self.state[cell], self.times.get(cell, 0)
+        after = before + {"deposit": amount, "charge": -amount, "collect": self.charges}[kind]
+        self.state[cell], self.times[cell] = after % MODULUS, row + 1
+        self.used_ticks.append(tick)
         if kind == "deposit":
             self.deposits.append((cell, amount))
         self.charges += amount if kind == "charge" else 0
+        values = {kind: 1, "address": cell, "before": before, "after": after, "price": price, "read": read}
+        registers = {"amount": amount, "order": row - read, "cap": price - amount if kind == "charge" else 0}
+        limbs = {f"{name}_{i}": value >> LIMB_BITS * i & 15 for name, value in registers.items() for i in range(2)}
+        return values | limbs
 
 
 def plain() -> Circuit:

@@ -66,10 +66,13 @@ class Layout:
 
     @cached_property
     def rotations(self) -> dict[ColumnKey, tuple[int, ...]]:
-        """The rotations at which each column is opened, in the order of the key."""
+        """The rotations at which each column is opened, in the order of the key; ValueError when two are one row."""
         result: dict[ColumnKey, list[int]] = {}
         for table, column, rotation in self.queries:
             result.setdefault((table, column), []).append(rotation)
+        for (table, column), rotations in result.items():
+            if len({rotation % self.circuit.table(table).size for rotation in rotations}) < len(rotations):
+                raise ValueError(f"{table}.{column}: two of its rotations are one row")
         return {key: tuple(rotations) for key, rotations in result.items()}
 
     def blinds(self, key: ColumnKey) -> int:

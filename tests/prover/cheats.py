@@ -4,6 +4,7 @@ A transcript that forgets an element gives the same later challenges whatever th
 it after them. That is what a protocol with the wrong order of sending amounts to.
 """
 
+import copy
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -51,6 +52,10 @@ class ForgetfulWriter(ProofWriter):
     def write_scalar(self, name: str, value: int) -> None:
         with forgetting(self, name in self.forgotten):
             super().write_scalar(name, value)
+
+    def ahead(self, label: str) -> int:
+        """The challenge that would be drawn now."""
+        return copy.deepcopy(self).challenge(label)
 
 
 class ForgetfulReader(ProofReader):
@@ -130,8 +135,7 @@ def _first_challenges(setting: Setting, columns: Columns, cheat: Cheat) -> tuple
 
 def _alpha(setting: Setting, writer: ForgetfulWriter, sigmas: Mapping[str, int]) -> int:
     """The alpha that would follow these totals."""
-    trial = ForgetfulWriter(writer.forgotten)
-    trial._state, trial._pending = writer._state, bytearray(writer._pending)
+    trial = copy.deepcopy(writer)
     for table in setting.layout.sigmas:
         trial.write_scalar(f"{table}.sigma", sigmas[table])
     return trial.challenge("alpha")

@@ -14,19 +14,15 @@ from tests.prover.cheats import (
     Challenges,
     Cheat,
     ForgetfulReader,
-    ForgetfulWriter,
     forgetful,
     proof_by,
     refused,
     without,
 )
-from tests.toy_circuits import ToyStatement
+from tests.prover.forged import forged_openings
 from tests.verifier.cases import Case, case
 from verifier import InvalidProof
-from verifier.curve import G1, Point, linear_combination
-from verifier.identity import public_evaluations, quotient_value
-from verifier.kzg import interpolate_at, opening_weights
-from verifier.openings import Evaluations, commitments_of, openings
+from verifier.curve import Point
 from verifier.transcript import ProofReader
 
 
@@ -157,55 +153,6 @@ def test_z_before_w(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(made, proof, "openings", stolen)
     forgetful(monkeypatch, "W")
     made.verify(proof, stolen)
-
-
-def forged_openings(made: Case, statement: ToyStatement) -> bytes:
-    """A proof without a witness: commitments and evaluations at will, but for the verifier's equations."""
-    layout, circuit, writer = made.key.verifying.layout, made.key.circuit, ForgetfulWriter(frozenset({"W"}))
-    writer.absorb(made.key.verifying.digest)
-    writer.absorb_message(statement.encode())
-    points = {
-        **made.key.verifying.fixed,
-        **statement.state_commitments(),
-        **dict.fromkeys([*layout.witness, *layout.bus], G1),
-    }
-    for name in layout.witness:
-        writer.write_point(".".join(name), points[name])
-    challenges = {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
-    for name in layout.bus:
-        writer.write_point(".".join(name), points[name])
-    tag, beta, gamma = circuit.channels.index("l1") + 1, challenges["beta"], challenges["gamma"]
-    tuples = [tag + beta * cell + beta * beta * amount for cell, amount in statement.deposits]
-    sigmas = {**dict.fromkeys(layout.sigmas, 0), "steps": -sum(pow(gamma - t, -1, MODULUS) for t in tuples) % MODULUS}
-    for table in layout.sigmas:
-        writer.write_scalar(f"{table}.sigma", sigmas[table])
-    challenges["alpha"] = writer.challenge("alpha")
-    for i in range(layout.chunks):
-        writer.write_point(f"quotient {i}", G1)
-    zeta = writer.challenge("zeta")
-    evaluations = dict.fromkeys(layout.queries, 5)
-    omega, size = root_of_unity(32), 32
-    scale = (pow(zeta, size, MODULUS) - 1) * pow(size, -1, MODULUS)
-    nodes = [(pow(omega, row, MODULUS), value) for row, value in (statement.difference or {}).items()]
-    change = sum(value * scale * node * pow(zeta - node, -1, MODULUS) for node, value in nodes)
-    evaluations["cells", "new", 0] = (evaluations["cells", "old", 0] + change) % MODULUS
-    for query in layout.queries:
-        writer.write_scalar(str(query), evaluations[query])
-    known = {**evaluations, **public_evaluations(circuit, statement, zeta)}
-    quotient = quotient_value(circuit, known, challenges, sigmas, statement.scalars(), zeta)
-    opened = openings(layout, Evaluations(evaluations), quotient, zeta)
-    v = writer.challenge("v")
-    commitments = commitments_of(layout, points, [G1] * layout.chunks, zeta)
-    ahead = ForgetfulWriter()
-    ahead._state, ahead._pending = writer._state, bytearray(writer._pending)
-    z = ahead.challenge("z")
-    weights = opening_weights(opened, v, z)
-    terms = [(u * scalar, point) for u, o in zip(weights, opened, strict=True) for scalar, point in commitments[o.key]]
-    values = sum(u * interpolate_at(o.points, o.values, z) for u, o in zip(weights, opened, strict=True))
-    terms.append((-values, G1))
-    writer.write_point("W", linear_combination([point for _, point in terms], [scalar for scalar, _ in terms]))
-    writer.write_point("W'", None)
-    return writer.proof
 
 
 @pytest.mark.parametrize("zeta", [0, 1, root_of_unity(32), root_of_unity(16), pow(root_of_unity(32), 5, MODULUS)])

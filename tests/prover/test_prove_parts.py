@@ -122,3 +122,11 @@ def test_state_pairs_need_two_columns() -> None:
     table.state("old")
     with pytest.raises(ValueError, match="old and new"):
         _ = Layout(Circuit([table])).state_pairs
+
+
+def test_rotations_of_a_column_are_different_rows() -> None:
+    table = Table("t", 4)
+    column = table.witness("column")
+    table.require("same", column.at(4) - column)
+    with pytest.raises(ValueError, match=r"t\.column: two of its rotations are one row"):
+        _ = Layout(Circuit([table])).rotations
