@@ -1,4 +1,4 @@
-"""Backends: the arithmetic under the prover, behind one small protocol. `get_backend` is the only place that picks one."""
+"""Backends: the arithmetic under the prover, behind one small protocol; `get_backend` picks one."""
 
 from importlib.util import find_spec
 

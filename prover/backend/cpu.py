@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -27,7 +26,6 @@ class CpuBackend(CpuGroup):
     name = "cpu"
 
     def vector(self, values: Sequence[int] | Integers) -> Vector:
-        values = np.asarray(values) if len(values) == 0 else values
         return encode(values)
 
     def integers(self, v: Vector) -> list[int]:
@@ -85,10 +83,7 @@ class CpuBackend(CpuGroup):
             carries[4 * k : 4 * k + 4] = montgomery(value)
             value = (value * pow(root, b - a, MODULUS) + chunk) % MODULUS
         out = _blank(n - 1)
-        run_all(
-            lambda k=k, a=a, b=b: KERNELS.divide_linear(data, x, carries, k, out, a, b)
-            for k, (a, b) in enumerate(pieces)
-        )
+        run_all(partial(KERNELS.divide_linear, data, x, carries, k, out, *piece) for k, piece in enumerate(pieces))
         return Elements(out)
 
     def combine(self, vectors: list[Vector], scalars: list[int]) -> Vector:
@@ -133,7 +128,7 @@ def encode(values: Sequence[int] | Integers) -> Elements:
     """Integers of any kind into Montgomery form."""
     out = _blank(len(values))
     if isinstance(values, np.ndarray) or _small(values):
-        raw, signed = words(np.asarray(values))
+        raw, signed = words(values if isinstance(values, np.ndarray) else np.array(values, np.int64))
         split(KERNELS.encode_words, raw, signed, out, n=len(values))
         return Elements(out)
     try:
@@ -158,7 +153,7 @@ def _blank(n: int) -> np.ndarray:
 def _evaluate_pieces(data: np.ndarray, point: np.ndarray, pieces: list[tuple[int, int]]) -> np.ndarray:
     """The value of each chunk [a, b) as a polynomial of its own."""
     values = _blank(len(pieces))
-    run_all(lambda k=k, a=a, b=b: KERNELS.evaluate(data, point, values, k, a, b) for k, (a, b) in enumerate(pieces))
+    run_all(partial(KERNELS.evaluate, data, point, values, k, *piece) for k, piece in enumerate(pieces))
     return values
 
 
@@ -203,8 +198,7 @@ def _transform(values: np.ndarray, backward: bool) -> np.ndarray:
         for base in range(0, n, width):
             split(KERNELS.butterflies, values, twiddles, base, width, n=width // 4)
         width //= 4
-    blocks: list[Any] = [lambda b=b: KERNELS.transform_block(values, twiddles, b, width) for b in range(0, n, width)]
-    run_all(blocks)
+    run_all(partial(KERNELS.transform_block, values, twiddles, base, width) for base in range(0, n, width))
     out = _blank(n)
     split(KERNELS.natural_order, values, out, n.bit_length() - 1, backward, n=n, least=2048)
     return out

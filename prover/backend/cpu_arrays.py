@@ -60,7 +60,5 @@ def words(values: Integers) -> tuple[Array, bool]:
     check_integers(values)
     signed = values.dtype.kind == "i"
     widened = np.ascontiguousarray(values, np.int64 if signed else np.uint64)
-    writable = (
-        widened if widened.flags.writeable else widened.copy()
-    )  # a read-only array would compile the kernel again
+    writable = widened if widened.flags.writeable else widened.copy()  # read-only would be one more type to compile
     return writable.view(np.uint64), signed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class CpuGroup:
             KERNELS.sum_groups(table, entries, edges, out[8 * start :], 0, count)
 
         pieces = ranges(len(scalars), 16, max(2, len(scalars) >> 12))
-        run_all(lambda a=a, b=b: part(a, b) for a, b in pieces)
+        run_all(partial(part, a, b) for a, b in pieces)
         return Affine(out)
 
     def lagrange(self, powers: Points) -> Points:
@@ -94,7 +94,7 @@ def _products(bases: Array, scalars: Array) -> Array:
     n = len(bases) // 8
     shifted, out = _shifted(scalars, multiples.BITS, multiples.WINDOWS), np.empty_like(bases)
     pieces = ranges(n, 1, max(2, n >> 10))
-    run_all(lambda a=a, b=b: KERNELS.multiply_points(bases, shifted, out, a, b) for a, b in pieces)
+    run_all(partial(KERNELS.multiply_points, bases, shifted, out, a, b) for a, b in pieces)
     return out
 
 
@@ -108,7 +108,7 @@ def _generator_table() -> Array:
 
 
 def _butterflies(points: np.ndarray) -> np.ndarray:
-    """One level: blocks (a, b) of `half` points each become (a + w b, a - w b), w the powers of the inverse root of order 2 half."""
+    """One level: blocks (a, b) of `half` points each become (a + w b, a - w b), w powers of the inverse root."""
     blocks, _, half, _ = points.shape
     turned = points[:, 1].copy()
     if half > 1:
@@ -117,19 +117,14 @@ def _butterflies(points: np.ndarray) -> np.ndarray:
         turned[:, 1:] = _products(turned[:, 1:].reshape(-1), np.tile(twiddles, blocks)).reshape(blocks, half - 1, 8)
     count = blocks * half
     bases = np.concatenate([points[:, 0].reshape(-1), turned.reshape(-1)])
-    pair = np.stack([np.arange(count), np.arange(count, 2 * count)], axis=1) * 2
-    sums, differences = (_sum_pairs(bases, pair + [0, sign]).reshape(blocks, half, 8) for sign in (0, 1))
+    sums, differences = (_sum_pairs(bases, count, sign).reshape(blocks, half, 8) for sign in (0, 1))
     return np.stack([sums, differences], axis=1)
 
 
-def _sum_pairs(bases: Array, pairs: np.ndarray) -> Array:
-    out = np.empty(8 * len(pairs), np.uint64)
-    split(
-        KERNELS.sum_groups,
-        bases,
-        pairs.reshape(-1).astype(np.uint32),
-        np.arange(0, 2 * len(pairs) + 1, 2),
-        out,
-        n=len(pairs),
-    )
+def _sum_pairs(bases: Array, count: int, sign: int) -> Array:
+    """Base i plus (sign 0) or minus (sign 1) base count + i, for each i < count."""
+    left, right = 2 * np.arange(count), 2 * np.arange(count, 2 * count) + sign
+    entries = np.stack([left, right], axis=1).astype(np.uint32).reshape(-1)
+    out = np.empty(8 * count, np.uint64)
+    split(KERNELS.sum_groups, bases, entries, np.arange(0, 2 * count + 1, 2), out, n=count)
     return out

@@ -1,8 +1,9 @@
-"""Multi-scalar multiplication on the CPU: Pippenger's buckets, the number and width of windows chosen by counting additions."""
+"""Multi-scalar multiplication on the CPU: Pippenger's buckets, in windows chosen by counting additions."""
 
 from __future__ import annotations
 
 from functools import cache, partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -100,5 +101,5 @@ def _window_sums(bases: Array, shifted: Array, rows: np.ndarray, shift: Array, b
         KERNELS.weigh_buckets(buckets, bits, last - first, sums[16 * first :])
 
     cuts = [windows * k // tasks for k in range(tasks + 1)]
-    run_all(lambda a=a, b=b: task(a, b) for a, b in zip(cuts, cuts[1:], strict=False))
+    run_all(partial(task, a, b) for a, b in pairwise(cuts))
     return sums

@@ -1,4 +1,4 @@
-"""What the prover asks of a backend. Integers are canonical outside; how a backend holds elements and points is its own affair."""
+"""What the prover asks of a backend. Integers are canonical; how it holds elements and points is its own affair."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Backend(Protocol):
     name: str
 
     def vector(self, values: Sequence[int] | Integers) -> Vector:
-        """The elements of integers of any size and sign, mod r; a one-dimensional numpy array of integers is fastest."""
+        """The elements of integers of any size and sign, mod r; a numpy array of integers is fastest."""
         ...
 
     def integers(self, v: Vector) -> list[int]:
@@ -89,11 +89,11 @@ class Backend(Protocol):
         ...
 
     def run(self, program: Program, inputs: list[Vector], constants: list[int]) -> list[Vector]:
-        """The outputs of the program in each row; at least one input, all of one length, in the order of the program's columns."""
+        """The outputs of the program in each row; at least one input, all inputs of one length."""
         ...
 
     def points(self, data: bytes) -> Points:
-        """64 bytes a point: x and y, little-endian; zeros are infinity. BackendError for a coordinate >= p; not the curve equation."""
+        """64 bytes a point: x and y, little-endian; zeros are infinity. BackendError for a coordinate >= p."""
         ...
 
     def point_bytes(self, p: Points) -> bytes:
@@ -105,11 +105,11 @@ class Backend(Protocol):
         ...
 
     def on_curve(self, p: Points) -> bool:
-        """Whether each point is infinity or has y^2 = x^3 + 3. The group operations below need this of their arguments."""
+        """Whether each point is infinity or has y^2 = x^3 + 3; the operations below need this of their arguments."""
         ...
 
     def msm(self, bases: Points, scalars: Vector | Integers) -> tuple[int, int] | None:
-        """The sum of scalars[i] * bases[i]; None is infinity. At most as many scalars as bases; zeros and small integers are cheap."""
+        """The sum of scalars[i] * bases[i], None for infinity; no more scalars than bases. Zeros are cheap."""
         ...
 
     def multiply_points(self, bases: Points, scalars: Vector) -> Points:
@@ -141,6 +141,4 @@ def check_lengths(what: str, first: int, second: int) -> None:
 def check_integers(values: Integers) -> None:
     """BackendError unless the array is one-dimensional and of integers of at most 64 bits."""
     if values.dtype.kind not in "iu" or values.ndim != 1:
-        raise BackendError(
-            f"expected a one-dimensional array of integers, not {values.dtype} of {values.ndim} dimensions"
-        )
+        raise BackendError(f"expected a one-dimensional array of integers, not {values.dtype} of {values.ndim} axes")

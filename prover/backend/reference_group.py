@@ -7,10 +7,10 @@ from typing import Any, overload
 
 import numpy as np
 from py_ecc.optimized_bn128 import FQ, G1, Z1, add, field_modulus, is_inf, is_on_curve, multiply, neg, normalize
-from py_ecc.optimized_bn128 import b as CURVE_B
+from py_ecc.optimized_bn128 import b as curve_b
 
 from circuits.field import MODULUS, root_of_unity
-from prover.backend.protocol import BackendError, Integers, Points, Vector, check_domain, check_integers, check_lengths
+from prover.backend.protocol import BackendError, Points, check_domain, check_integers, check_lengths
 
 
 class ReferencePoints(Sequence[Any]):
@@ -53,24 +53,24 @@ class ReferenceGroup:
         return ReferencePoints([item for part in parts for item in _items(part)])
 
     def on_curve(self, p: Points) -> bool:
-        return all(is_inf(item) or is_on_curve(item, CURVE_B) for item in _items(p))
+        return all(is_inf(item) or is_on_curve(item, curve_b) for item in _items(p))
 
-    def msm(self, bases: Points, scalars: Vector | Integers) -> tuple[int, int] | None:
+    def msm(self, bases: Points, scalars: Any) -> tuple[int, int] | None:
         if len(scalars) > len(bases):
             raise BackendError(f"msm: {len(scalars)} scalars for {len(bases)} points")
         if type(scalars) is np.ndarray:
             check_integers(scalars)
         total = Z1
-        for item, scalar in zip(_items(bases), scalars, strict=False):  # type: ignore[call-overload]
+        for item, scalar in zip(_items(bases), scalars, strict=False):
             total = add(total, multiply(item, int(scalar) % MODULUS))
         return _affine(total)
 
-    def multiply_points(self, bases: Points, scalars: Vector) -> Points:
+    def multiply_points(self, bases: Points, scalars: Any) -> Points:
         check_lengths("multiply_points", len(bases), len(scalars))
-        return ReferencePoints([multiply(item, int(k)) for item, k in zip(_items(bases), scalars, strict=True)])  # type: ignore[call-overload]
+        return ReferencePoints([multiply(item, int(k)) for item, k in zip(_items(bases), scalars, strict=True)])
 
-    def fixed_base(self, scalars: Vector) -> Points:
-        return ReferencePoints([multiply(G1, int(scalar)) for scalar in scalars])  # type: ignore[attr-defined]
+    def fixed_base(self, scalars: Any) -> Points:
+        return ReferencePoints([multiply(G1, int(scalar)) for scalar in scalars])
 
     def lagrange(self, powers: Points) -> Points:
         n = len(powers)

@@ -4,6 +4,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -41,9 +43,9 @@ def ranges(n: int, least: int, parts: int = 0) -> list[tuple[int, int]]:
     """[0, n) in `parts` (default: one per thread) even ranges, fewer so that each has at least `least` items."""
     count = max(1, min(parts or WORKERS, n // max(least, 1)))
     edges = [n * k // count for k in range(count + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def split(kernel: Callable[..., Any], *arguments: Any, n: int, least: int = 512) -> list[Any]:
     """kernel(*arguments, start, stop) over even ranges of [0, n)."""
-    return run_all([lambda a=a, b=b: kernel(*arguments, a, b) for a, b in ranges(n, least)])
+    return run_all(partial(kernel, *arguments, a, b) for a, b in ranges(n, least))

@@ -1,6 +1,6 @@
 """Kernels of the CPU backend: pure functions of arrays, compiled by Numba, each in a file of its own subject.
 
-An element is four 64-bit limbs, little-endian, in Montgomery form with R = 2^256; a point is x, y, and zeros are infinity.
+An element is four little-endian 64-bit limbs, in Montgomery form with R = 2^256; a point is x and y, infinity zeros.
 `portable()` is the only set so far; the backend asks `select()`, so a set for wider vector units is chosen here.
 """
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 
 def select() -> SimpleNamespace:
-    """The kernels for this machine. Sets that need CPU features must test for them here, before they compile anything."""
+    """The kernels for this machine. A set that needs CPU features must test for them here, before it compiles."""
     return portable()
 
 

@@ -1,4 +1,4 @@
-"""Sums of groups of affine points: pairs within a group are added, level by level, with one inversion for all pairs of a level.
+"""Sums of groups of affine points: pairs in a group are added, level by level, with one inversion for a whole level.
 
 An entry is 2 * index + sign, and names a base or its negative. Equal, opposite and infinite points meet here whenever
 bases are structured, so each pair is classified; the denominator of a pair that needs none is 1.
@@ -33,7 +33,7 @@ def _classify(x1: Any, y1: Any, x2: Any, y2: Any) -> int:
 
 @kernel
 def _denominator(points: Array, i: int) -> tuple[Any, int]:
-    """Of the slope for points i and i + 1, and the kind of their sum; infinity has x = 0, so most pairs need no more tests."""
+    """Of the slope for points i and i + 1, and the kind of their sum. Infinity has x = 0: few need more tests."""
     x1, x2 = load(points, 2 * i), load(points, 2 * i + 2)
     d = sub(x2, x1)
     if is_zero(d) or is_zero(x1) or is_zero(x2):
@@ -47,7 +47,7 @@ def _denominator(points: Array, i: int) -> tuple[Any, int]:
 def _sum_pair(points: Array, i: int, o: int, kind: int, inverted: Any) -> None:
     """points_o = points_i + points_{i+1}; inverted is the inverse of their denominator. o <= i."""
     x1, y1, x2, y2 = load(points, 2 * i), load(points, 2 * i + 1), load(points, 2 * i + 2), load(points, 2 * i + 3)
-    if kind == CHORD or kind == TANGENT:
+    if kind <= TANGENT:
         if kind == CHORD:
             slope = mul(sub(y2, y1), inverted)
         else:
@@ -104,7 +104,7 @@ def _add_level(points: Array, groups: Array, sources: Array, products: Array, co
 def sum_groups(bases: Array, entries: Array, edges: Array, out: Array, start: int, stop: int) -> None:
     """out_g = the sum of entries [edges_g, edges_{g+1}) for groups g in [start, stop).
 
-    Blocks of entries are reduced to a point a group; the last point of a block opens the next, so groups may span blocks.
+    Blocks are reduced to a point a group; the last point of a block opens the next, so groups may span blocks.
     """
     points = np.empty(8 * BLOCK, np.uint64)
     products = np.empty(4 * BLOCK, np.uint64)

@@ -1,4 +1,4 @@
-"""Compilation and its cache: one folder per version of the kernels, since Numba itself looks only at the file of the outermost function.
+"""Compilation and its cache: a folder per version of the kernels, as Numba looks only at the outermost function's file.
 
 A change to an emitter in another file would otherwise return the old machine code, that is, silent wrong arithmetic.
 """
@@ -33,7 +33,7 @@ def digest(folder: Path) -> str:
 
 @cache
 def cache_folder() -> str:
-    """Where compiled kernels of this version are kept: NUMBA_CACHE_DIR or the user's cache, else a private temporary folder."""
+    """Where this version's kernels are: below NUMBA_CACHE_DIR or the user's cache, else a private temporary folder."""
     name = f"kernels-{digest(Path(__file__).parent)}"
     given = os.environ.get("NUMBA_CACHE_DIR")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zkmargin"
@@ -47,10 +47,11 @@ def cache_folder() -> str:
 
 
 def kernel(function: F) -> F:
-    """Compiled at its first call, cached, without the interpreter lock; indices are unchecked, so the caller owns the bounds."""
-    previous, config.CACHE_DIR = config.CACHE_DIR, cache_folder()
+    """Compiled at its first call, cached, without the interpreter lock; indices are unchecked."""
+    settings: Any = config
+    previous, settings.CACHE_DIR = settings.CACHE_DIR, cache_folder()
     try:
         compiled = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
     finally:
-        config.CACHE_DIR = previous
+        settings.CACHE_DIR = previous
     return cast(F, compiled)

@@ -1,21 +1,20 @@
-"""Arithmetic modulo a prime below 2^254 as Numba intrinsics: `SCALAR` (r, the order of G1) and `BASE` (p, the coordinates)."""
+"""Arithmetic modulo a prime below 2^254 as intrinsics: `SCALAR` (r, the order of G1) and `BASE` (p, coordinates)."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.extending import intrinsic
 
 from circuits.field import MODULUS
-from prover.backend.kernels.wide import I64, I256, MASK, element, emit_add, emit_mul, emit_sub
+from prover.backend.kernels.wide import I64, I256, MASK, element, emit_add, emit_mul, emit_sub, intrinsic
 
 BASE_MODULUS = 21888242871839275222246405745257275088696311157297823662689037894645226208583
 RADIX = 1 << 256
 
 
 class Field(NamedTuple):
-    """Intrinsics over Montgomery forms. `mul` is inlined where it stands; `product` is the same as a call, for long formulas."""
+    """Intrinsics over Montgomery forms. `mul` is inlined where it stands; `product` is the same as a call."""
 
     modulus: int
     add: Any
@@ -83,7 +82,7 @@ def _product(module: Any, name: str, modulus: int) -> Any:
     function, new = _function(module, name, 2)
     if new:
         builder = ir.IRBuilder(function.append_basic_block())
-        builder.ret(emit_mul(builder, *function.args, modulus))
+        builder.ret(emit_mul(builder, function.args[0], function.args[1], modulus))
     return function
 
 

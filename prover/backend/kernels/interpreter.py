@@ -28,9 +28,9 @@ def interpret(
 ) -> None:
     """Runs `code` on rows [start, stop) in chunks of at most ROWS.
 
-    code: rows (operation, register, a, b); operand = space << 32 | index into bases, space 0 register, 1 column, 2 constant.
-    bases: addresses of register chunks, columns and constants; offsets: rotation of each column in [0, n).
-    outputs: operands copied at the end, to the columns at the addresses `targets`. No index passes n by more than one wrap.
+    code: rows (operation, register, a, b); operand = space << 32 | index into bases, space 0 register, 1 column,
+    2 constant. bases: addresses of register chunks, columns and constants; offsets: rotation of each in [0, n).
+    outputs: operands copied at the end, to the columns at the addresses `targets`.
     """
     for row in range(start, stop, ROWS):
         rows = min(ROWS, stop - row)

@@ -48,7 +48,7 @@ def multiply_points(bases: Array, shifted: Array, out: Array, start: int, stop: 
 
 @kernel
 def fixed_entries(shifted: Array, edges: Array, entries: Array, start: int, stop: int) -> None:
-    """Which points of the table, 2^(8w) * d at index 128 w + d - 1, add up to each scalar: group i - start is scalar i."""
+    """Which points of the table, 2^(8w) * d at index 128 w + d - 1, add up to scalar i: group i - start."""
     position = edges[0] = 0
     for i in range(start, stop):
         for window in range(FIXED_WINDOWS):

@@ -1,4 +1,4 @@
-"""Single points of G1, y^2 = x^3 + 3: extended Jacobian formulas (x = X/ZZ, y = Y/ZZZ, infinity ZZ = 0), complete by case."""
+"""Points of G1, y^2 = x^3 + 3: complete formulas in extended Jacobian form (x = X/ZZ, y = Y/ZZZ, infinity ZZ = 0)."""
 
 from typing import Any
 

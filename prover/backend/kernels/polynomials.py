@@ -37,7 +37,7 @@ def evaluate(coefficients: Array, point: Array, out: Array, k: int, start: int, 
 
 @kernel
 def divide_linear(coefficients: Array, point: Array, carry: Array, k: int, out: Array, start: int, stop: int) -> None:
-    """Rows [start, stop) of synthetic division: out_{i-1} = c_i + x out_i, with out_{stop-1} = carry_k from the chunk above."""
+    """Rows [start, stop) of synthetic division: out_{i-1} = c_i + x out_i, where out_{stop-1} = carry_k, from above."""
     x, value = load(point, 0), load(carry, k)
     for i in range(stop - 1, max(start, 1) - 1, -1):
         value = add(product(value, x), load(coefficients, i))

@@ -50,8 +50,8 @@ def multiply(a: Array, b: Array, out: Array, start: int, stop: int) -> None:
 
 @kernel
 def combine(addresses: Array, lengths: Array, scalars: Array, out: Array, start: int, stop: int) -> None:
-    """out_i = sum over k of scalars_k * vector_k[i], a vector at addresses_k ending after lengths_k; in blocks that stay in cache."""
-    for first in range(start, stop, 256):
+    """out_i = sum over k of scalars_k * vector_k[i]; vector k has lengths_k elements at addresses_k."""
+    for first in range(start, stop, 256):  # a block stays in cache over all vectors
         last = min(first + 256, stop)
         for i in range(first, last):
             store(out, i, zero())
@@ -63,7 +63,7 @@ def combine(addresses: Array, lengths: Array, scalars: Array, out: Array, start:
 
 @kernel
 def invert(values: Array, out: Array, start: int, stop: int) -> bool:
-    """out_i = 1 / values_i by Montgomery's trick; False, and nothing meant by out, when one is zero. out is not values."""
+    """out_i = 1 / values_i by Montgomery's trick; False, and nothing meant by out, for a zero. out is not values."""
     running = one()
     for i in range(start, stop):
         value = load(values, i)

@@ -73,7 +73,7 @@ def transform_block(values: Array, twiddles: Array, base: int, size: int) -> Non
 
 @kernel
 def natural_order(values: Array, out: Array, bits: int, backward: bool, start: int, stop: int) -> None:
-    """out_i = values at the bit reversal of i for i in [start, stop), or of -i mod n: the inverse transform but for 1/n."""
+    """out_i = values at the bit reversal of i, or of -i mod n: the inverse transform but for 1/n."""
     n = 1 << bits
     for i in range(start, stop):
         source = (n - i) & (n - 1) if backward else i

@@ -1,15 +1,16 @@
-"""256-bit values in Numba: the type `element`, its memory accesses, and the LLVM instructions of modular arithmetic on it."""
+"""256-bit values in Numba: the type `element`, its memory accesses, and LLVM code for arithmetic mod a prime."""
 
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
 
 LIMBS = 4
 MASK = (1 << 64) - 1
-I1, I64, I128, I256 = (ir.IntType(bits) for bits in (1, 64, 128, 256))
+I64, I128, I256 = (ir.IntType(bits) for bits in (64, 128, 256))
+
+intrinsic: Any = extending.intrinsic  # called from compiled code, without the context argument of its definition
 
 
 class ElementType(types.Type):
@@ -22,8 +23,8 @@ class ElementType(types.Type):
 element = ElementType()
 
 
-@register_model(ElementType)
-class ElementModel(models.PrimitiveModel):
+@extending.register_model(ElementType)
+class ElementModel(extending.models.PrimitiveModel):
     """In registers and on the stack: the integer itself."""
 
     def __init__(self, manager: Any, frontend: Any) -> None:
@@ -128,7 +129,7 @@ def emit_sub(builder: Any, x: Any, y: Any, modulus: int) -> Any:
 
 
 def emit_mul(builder: Any, x: Any, y: Any, modulus: int) -> Any:
-    """x * y / 2^256, Montgomery's product word by word (CIOS); canonical for a canonical y and any x, since 4 * modulus < 2^256."""
+    """x * y / 2^256, Montgomery's product by words (CIOS); canonical for y < modulus, any x, as 4 modulus < 2^256."""
 
     def wide(value: Any) -> Any:
         return builder.zext(value, I128)
@@ -139,7 +140,7 @@ def emit_mul(builder: Any, x: Any, y: Any, modulus: int) -> Any:
     def limb(value: Any, k: int) -> Any:
         return builder.trunc(builder.lshr(value, ir.Constant(I256, 64 * k)), I64)
 
-    # Each 128-bit sum below is at most (2^64 - 1)^2 + 2 (2^64 - 1) = 2^128 - 1, and the running value stays below 2^320.
+    # Each 128-bit sum below is at most (2^64 - 1)^2 + 2 (2^64 - 1) = 2^128 - 1.
     negated_inverse = ir.Constant(I64, -pow(modulus, -1, 1 << 64) & MASK)
     words = [ir.Constant(I64, modulus >> 64 * k & MASK) for k in range(LIMBS)]
     xs = [limb(x, k) for k in range(LIMBS)]

@@ -1,6 +1,6 @@
 """Pippenger's windows: signed digits of shifted scalars, entries sorted into buckets, and the weighted sum of buckets.
 
-A scalar s is held as s + K, K = sum of 2^(c-1) * 2^(cw) over windows w, so a digit is c bits of s + K minus those of K: no carries.
+A scalar s is held as s + K, K = sum of 2^(c-1) * 2^(cw) over windows w: a digit is c bits of s + K minus those of K.
 Bucket d of window w, 1 <= d <= 2^(c-1), is group w * 2^(c-1) + d - 1.
 """
 
@@ -34,7 +34,7 @@ def shift_words(words: Array, rows: Array, signed: bool, shift: Array, out: Arra
 
 
 @kernel
-def window_bits(values: Array, i: int, bits: int, window: int) -> int:
+def window_bits(values: Array, i: int, bits: int, window: int) -> Any:
     """Bits [bits * window, bits * (window + 1)) of integer i; those from 256 on are zero."""
     position = bits * window
     limb, offset = 4 * i + (position >> 6), np.uint64(position & 63)
@@ -56,7 +56,7 @@ def sort_windows(
     heads: Array,
     entries: Array,
 ) -> None:
-    """Entries 2 * row + sign of the non-zero digits of windows [first, last), sorted by group, the groups counted from window `first`.
+    """Entries 2 * row + sign of the non-zero digits of windows [first, last), by group; group 0 is in window `first`.
 
     Group g is entries [edges_g, edges_{g+1}). heads: scratch, one item a group.
     """
