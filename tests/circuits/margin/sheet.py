@@ -55,13 +55,14 @@ class Sheet:
 
     def case(self, **statement: Any) -> Case:
         """The case as written, its defined registers and lookup counts made to fit, and the statement changed."""
-        self._registers()
+        self.define()
         self._counts()
         diff = difference(self.cells["old"], self.cells["new"])
         stated = replace(self.base.statement, **({"diff": diff} | statement))
         return Case(self.base.parameters, self.base.shape, stated, self.columns)
 
-    def _registers(self) -> None:
+    def define(self) -> None:
+        """Makes the registers that an expression defines follow what was written."""
         defined = {name: r.value for name, r in self.table.registers.items() if r.value is not None}
         columns = {**self.table.fixed_values, **self.transitions}
         values = zip(*rows(self.table, list(defined.values()), columns, {}), strict=True)

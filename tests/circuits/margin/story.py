@@ -8,6 +8,7 @@ from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.tiers import build_tiers
 from tests.circuits.margin.forge import Case, Forge
 from tests.circuits.margin.sheet import Sheet
+from zkmargin.state import Step
 
 FEE_CELL, INSURANCE_CELL = 0, 1
 SHAPE = Shape(rows=32, cells=16, limb_bits=8, published_diff=True)
@@ -60,13 +61,19 @@ def tell() -> dict[str, int]:
     return _told()[1]
 
 
+def steps() -> dict[str, Step]:
+    """The steps of the story by name."""
+    forge, names = _told()[2], tell()
+    return {name: forge.steps[min(row, len(forge.steps) - 1)] for name, row in names.items() if name != "pad"}
+
+
 def sheet() -> Sheet:
     """The story's columns, to write on."""
     return Sheet(_told()[0])
 
 
 @lru_cache(maxsize=1)
-def _told() -> tuple[Case, dict[str, int]]:
+def _told() -> tuple[Case, dict[str, int], Forge]:
     forge, names = begin(), {}
 
     def act(name: str, *arguments: Any, **stated: Any) -> None:
@@ -105,4 +112,4 @@ def _told() -> tuple[Case, dict[str, int]]:
     names["pad"] = len(forge.steps)
     names["collect"] = LAST
     forge.collect()
-    return forge.case(), names
+    return forge.case(), names, forge
