@@ -10,6 +10,7 @@ from functools import reduce
 import pytest
 from py_ecc.optimized_bn128 import G2, multiply, normalize
 
+from circuits.circuit import PublicTerm
 from circuits.field import MODULUS
 from tests.toy_circuits import plain
 from tests.verifier.cases import case
@@ -28,6 +29,7 @@ from verifier.curve import (
     pairings_agree,
     total,
 )
+from verifier.identity import check_balance
 from verifier.kzg import Opening, interpolate_at, opening_weights
 from verifier.transcript import ProofReader, ProofWriter, Transcript
 
@@ -137,6 +139,18 @@ def test_z_among_the_points_is_refused() -> None:
     assert opening_weights([opening, opening], 2, 4) == [MODULUS - 1, MODULUS - 2]
     with pytest.raises(InvalidProof, match=r"^challenge z"):
         opening_weights([opening], 2, 5)
+
+
+def test_the_bus_balances_with_the_public_rows() -> None:
+    circuit = case("ledger").key.circuit
+    term, beta, gamma = PublicTerm("l1", 2, (7, -3)), 11, 10**9
+    fingerprint = circuit.channels.index("l1") + 1 + beta * 7 - beta**2 * 3
+    share = 2 * pow(gamma - fingerprint, -1, MODULUS)
+    check_balance(circuit, {"steps": -share - 5, "cells": 5}, [term], {"beta": beta, "gamma": gamma})
+    with pytest.raises(InvalidProof, match=r"^bus: "):
+        check_balance(circuit, {"steps": -share - 5, "cells": 6}, [term], {"beta": beta, "gamma": gamma})
+    with pytest.raises(InvalidProof, match=r"^challenge gamma"):
+        check_balance(circuit, {"steps": 0}, [term], {"beta": beta, "gamma": fingerprint % MODULUS})
 
 
 def test_keys_survive_json() -> None:
