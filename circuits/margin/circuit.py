@@ -2,6 +2,7 @@
 
 from circuits.circuit import Circuit
 from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.tiers import check_integer
 from circuits.margin.transitions import INITIAL, INITIAL_OPEN, MAINTENANCE, transitions_table
 from circuits.table import Table
 
@@ -10,7 +11,14 @@ ORACLE_COLUMNS = ("listed", "tick", "market", "price", "index")
 
 
 def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
-    """The circuit of these parameters and sizes; the same for the prover and the verifier."""
+    """The circuit of these parameters and sizes, the same for the prover and the verifier.
+
+    ParameterError when a system cell, the tiers or one tick's oracle rows have no place in tables of these sizes.
+    """
+    check_integer("fee_cell", parameters.fee_cell, 0, shape.cells - 1)
+    check_integer("insurance_cell", parameters.insurance_cell, 0, shape.cells - 1)
+    check_integer("tiers", len(tier_rows(parameters)), 1, 1 << shape.limb_bits)
+    check_integer("markets", len(parameters.markets), 1, 1 << shape.limb_bits)
     return Circuit([transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)])
 
 
@@ -43,7 +51,7 @@ def lookups_table(parameters: Parameters, shape: Shape) -> Table:
 
 def tier_rows(parameters: Parameters) -> list[tuple[int, ...]]:
     """Rows of TIER_COLUMNS: each tier once with its maintenance and once with its initial requirement."""
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for market, entry in enumerate(parameters.markets):
         for tier in entry.tiers:
             initial = INITIAL_OPEN if tier.open else INITIAL

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby, pairwise
 
 from circuits.circuit import PublicTerm
@@ -204,20 +204,25 @@ class _Reader:
         self.data: Mapping[str, object] = data
 
     def statement(self) -> Statement:
-        integers = {
-            name: self._integer(name, self.data[name])
-            for name in ("batch", "next_queue", "chain", "contract", "version")
-        }
-        oracle = {
-            name: tuple(OracleRow(*self._row(name, OracleRow, row)) for row in self._list(name))
-            for name in ("last_oracle", "oracle")
-        }
-        l1 = tuple(L1Row(*self._row("l1", L1Row, row)) for row in self._list("l1"))
-        diff = None if self.data["diff"] is None else tuple(self._pair("diff", entry) for entry in self._list("diff"))
-        points = {
-            name: None if self.data[name] is None else self._pair(name, self.data[name]) for name in ("old", "new")
-        }
-        return Statement(**integers, **oracle, **points, l1=l1, diff=diff)
+        return Statement(
+            batch=self._integer("batch", self.data["batch"]),
+            old=self._point("old"),
+            new=self._point("new"),
+            last_oracle=self._oracle("last_oracle"),
+            oracle=self._oracle("oracle"),
+            next_queue=self._integer("next_queue", self.data["next_queue"]),
+            l1=tuple(L1Row(*self._row("l1", L1Row, row)) for row in self._list("l1")),
+            diff=None if self.data["diff"] is None else tuple(self._pair("diff", row) for row in self._list("diff")),
+            chain=self._integer("chain", self.data["chain"]),
+            contract=self._integer("contract", self.data["contract"]),
+            version=self._integer("version", self.data["version"]),
+        )
+
+    def _point(self, name: str) -> Point:
+        return None if self.data[name] is None else self._pair(name, self.data[name])
+
+    def _oracle(self, name: str) -> tuple[OracleRow, ...]:
+        return tuple(OracleRow(*self._row(name, OracleRow, row)) for row in self._list(name))
 
     def _integer(self, name: str, value: object) -> int:
         if type(value) is not int:
@@ -235,8 +240,8 @@ class _Reader:
             raise InvalidStatement(f"{name}: {value!r} is no pair")
         return self._integer(name, value[0]), self._integer(name, value[1])
 
-    def _row(self, name: str, kind: type, value: object) -> list[int]:
-        fields = list(kind.__dataclass_fields__)
-        if not isinstance(value, dict) or list(value) != fields:
-            raise InvalidStatement(f"{name}: a row needs {', '.join(fields)}")
-        return [self._integer(f"{name}.{key}", value[key]) for key in fields]
+    def _row(self, name: str, kind: type[OracleRow] | type[L1Row], value: object) -> list[int]:
+        names = [part.name for part in fields(kind)]
+        if not isinstance(value, dict) or list(value) != names:
+            raise InvalidStatement(f"{name}: a row needs {', '.join(names)}")
+        return [self._integer(f"{name}.{key}", value[key]) for key in names]
