@@ -6,6 +6,7 @@ very expression, so the witness cannot drift from the law.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -166,19 +167,19 @@ def _columns(table: Table, filled: Sequence[Values], scalars: Mapping[str, int])
     columns: dict[str, Sequence[int]] = dict(table.fixed_values)
     stated = {name: register for name, register in table.registers.items() if register.value is None}
     for name in filled[0]:
-        column = [values[name] for values in filled]
+        column = [row[name] for row in filled]
         if name in stated:
             columns |= _limbs(table, name, column)
         else:
             columns[name] = _narrow(column)
     derived = {name: register.value for name, register in table.registers.items() if register.value is not None}
     evaluated = zip(*rows(table, list(derived.values()), columns, scalars), strict=True)
-    for name, column in zip(derived, evaluated, strict=True):
-        columns |= _limbs(table, name, column)
+    for name, values in zip(derived, evaluated, strict=True):
+        columns |= _limbs(table, name, values)
     return {name: columns[name] for name in table.columns if name in columns and name not in table.fixed_values}
 
 
-def _limbs(table: Table, name: str, values: Sequence[int]) -> dict[str, np.ndarray]:
+def _limbs(table: Table, name: str, values: Sequence[int]) -> dict[str, Any]:
     """Limb columns of a register, lowest first; WitnessError when a value is outside its bits."""
     bits = table.registers[name].bits
     for row, value in enumerate(values):
@@ -186,6 +187,7 @@ def _limbs(table: Table, name: str, values: Sequence[int]) -> dict[str, np.ndarr
             signed = value if value <= MODULUS // 2 else value - MODULUS
             raise WitnessError(f"row {row}: register {name} of {bits} bits cannot hold {signed}")
     data = np.frombuffer(b"".join(value.to_bytes(bits // 8, "little") for value in values), np.uint8).reshape(len(values), bits // 8)
+    limbs: np.ndarray
     match table.limb_bits:
         case 16:
             limbs = data.view(np.uint16)
@@ -196,7 +198,7 @@ def _limbs(table: Table, name: str, values: Sequence[int]) -> dict[str, np.ndarr
     return {f"{name}_{i}": np.ascontiguousarray(limbs[:, i]) for i in range(limbs.shape[1])}
 
 
-def _narrow(values: Sequence[int]) -> Sequence[int]:
+def _narrow(values: Sequence[int]) -> Any:
     """The smallest integer array that holds the values, or the values themselves beyond 64 bits."""
     low, high = min(values), max(values)
     for kind in (np.uint8, np.uint16, np.uint32, np.int64):
@@ -209,7 +211,7 @@ def _cell_columns(table: Table, old: Mapping[int, int], new: Mapping[int, int], 
     touched, last = np.zeros(table.size, np.uint8), np.zeros(table.size, np.uint32)
     for address, time in recorder.last_access.items():
         touched[address], last[address] = 1, time
-    columns: dict[str, Sequence[int]] = {"touched": touched, "last": last}
+    columns: dict[str, Any] = {"touched": touched, "last": last}
     for name, cells in (("old", old), ("new", new)):
         column = [0] * table.size
         for address, value in cells.items():
@@ -226,7 +228,7 @@ def _lookup_columns(
     for term in circuit.base_terms["transitions"]:
         if term.channel == "range":
             counts += np.bincount(np.asarray(transitions[term.fields[0].arguments[0]]), minlength=size)
-    tier_count = [recorder.tiers.get(row[1:4], 0) for row in tier_rows(parameters)]
+    tier_count = [recorder.tiers.get((row[1], row[2], row[3]), 0) for row in tier_rows(parameters)]
     oracle_count = [recorder.oracle.get((row.tick, row.market), 0) for row in statement.oracle]
     columns: dict[str, Sequence[int]] = {"range_count": _narrow(counts.tolist())}
     columns |= {"tier_count": _padded(tier_count, size), "oracle_count": _padded(oracle_count, size)}

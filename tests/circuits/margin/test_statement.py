@@ -154,24 +154,17 @@ def test_what_is_no_statement(text: str) -> None:
         Statement.from_json(text)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("batch", True),
-        ("batch", 1.0),
-        ("batch", "1"),
-        ("old", [1]),
-        ("old", [1, True]),
-        ("oracle", {}),
-        ("oracle", [[]]),
-        ("l1", [{"queue": 0}]),
-        ("l1", None),
-        ("diff", [[1, 2, 3]]),
-        ("diff", 0),
-        ("oracle", [{"tick": 1}]),
-        ("more", 0),
-    ],
-)
+ILL_TYPED: dict[str, list[object]] = {
+    "batch": [True, 1.0, "1", None],
+    "old": [[1], [1, True], 0],
+    "oracle": [{}, [[]], [{"tick": 1}], None],
+    "l1": [[{"queue": 0}], None],
+    "diff": [[[1, 2, 3]], 0],
+    "more": [0],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ILL_TYPED.items() for value in values])
 def test_ill_typed_fields(name: str, value: object) -> None:
     data = json.loads(TOLD.to_json()) | {name: value}
     with pytest.raises(InvalidStatement):
