@@ -117,7 +117,7 @@ def commit_quotient(
             scalars = setting.scalars(challenges, sigmas.get(table.name, 0))
             shares.append(table_quotient(backend, layout, table, columns.of_table(table.name), scalars))
             weights.append(pow(challenges["alpha"], circuit.exponents[table.name], MODULUS))
-    chunks = _split(setting, backend.combine(shares, weights))
+    chunks = split(setting, backend.combine(shares, weights))
     return Chunks(chunks, [backend.msm(setting.key.srs.powers, chunk) for chunk in chunks])
 
 
@@ -225,8 +225,8 @@ def _blinds(layout: Layout, key: ColumnKey) -> int:
     return layout.blinds(key) if key in layout.rotations else 0
 
 
-def _split(setting: Setting, quotient: Vector) -> list[Vector]:
-    """Q = sum_i X^(iL) Q_i with Q_i + b_i X^L - b_{i-1} in place of Q_i."""
+def split(setting: Setting, quotient: Vector) -> list[Vector]:
+    """Chunks Q_i + b_i X^L - b_{i-1}, with b random, of Q = sum_i X^(iL) Q_i."""
     layout, backend = setting.layout, setting.backend
     length, count = layout.chunk_length, layout.chunks
     blinds = [0, *(setting.random() for _ in range(count - 1)), 0]

@@ -13,8 +13,9 @@ from prover.backend import get_backend
 from prover.polynomial import interpolate
 from prover.program import Scalars
 from prover.quotient import split_length, table_quotient
+from prover.rounds import Setting, split
 from tests.toy_circuits import ledger
-from tests.verifier.cases import NAMES, key_of
+from tests.verifier.cases import NAMES, case, key_of, stream
 from verifier.openings import column_points
 from verifier.proof import BLINDED, Layout
 
@@ -115,6 +116,21 @@ def test_openings_and_commitment_of_a_column_are_independent_and_uniform(name: s
 def test_running_sums_have_four_scalars() -> None:
     layout = Layout(ledger())
     assert {layout.blinds((table, "bus_sum")) for table in layout.sigmas} == {4}
+
+
+def test_chunks_add_up_to_the_quotient_and_hide_each_other() -> None:
+    made, backend = case("ledger"), get_backend("cpu")
+    setting = Setting(made.key, made.statement, backend, stream(3), lambda *_: None)
+    length, count = setting.layout.chunk_length, setting.layout.chunks
+    assert count > 1
+    quotient = [pow(7, i, MODULUS) for i in range(length * count - 3)]
+    chunks = [backend.integers(chunk) for chunk in split(setting, backend.vector(quotient))]
+    x = 123456789
+    assert sum(at(chunk, x) * pow(x, length * i, MODULUS) for i, chunk in enumerate(chunks)) % MODULUS == at(
+        quotient, x
+    )
+    assert [len(chunk) for chunk in chunks] == [length + 1] * count
+    assert [bool(chunk[-1]) for chunk in chunks] == [True] * (count - 1) + [False]
 
 
 def test_state_pairs_need_two_columns() -> None:
