@@ -6,8 +6,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from circuits.field import MODULUS
 from prover.backend import Backend, Vector
 from prover.errors import ProverError
+from verifier.kzg import powers
+
+FOLD = 16
 
 Integers = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
@@ -47,3 +51,15 @@ def interpolate(backend: Backend, values: Vector, blinding: Sequence[int]) -> Ve
     blinds = backend.vector(list(blinding))
     low = backend.combine([backend.slice(coefficients, 0, count), blinds], [1, -1])
     return backend.concatenate([low, backend.slice(coefficients, count, size), blinds])
+
+
+def fold(backend: Backend, coefficients: Vector, size: int, shift: int) -> Vector:
+    """f mod X^size - shift^size, which takes the values of f on shift*H_size; by factors of 16 at a time."""
+    while len(coefficients) > size:
+        length = size
+        while FOLD * length < len(coefficients):
+            length *= FOLD
+        starts = range(0, len(coefficients), length)
+        blocks = [backend.slice(coefficients, i, min(i + length, len(coefficients))) for i in starts]
+        coefficients = backend.combine(blocks, powers(pow(shift, length, MODULUS), len(blocks)))
+    return coefficients

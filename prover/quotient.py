@@ -12,6 +12,7 @@ from circuits.field import GENERATOR, MODULUS, inverse, root_of_unity
 from circuits.program import LAGRANGE_COLUMN, X_COLUMN, Compiled, compile_program
 from circuits.table import Table
 from prover.backend import Backend, Vector
+from prover.polynomial import fold
 from prover.program import Scalars, run_compiled
 from verifier.kzg import powers
 from verifier.proof import Layout
@@ -82,7 +83,7 @@ class _Share:
     def _column(self, name: str, points: int, shift: int) -> Vector:
         if name == X_COLUMN:
             return self.backend.powers(root_of_unity(points), points, shift)
-        return self.backend.ntt(self.coefficients[name], points, shift)
+        return self.backend.ntt(fold(self.backend, self.coefficients[name], points, shift), points, shift)
 
 
 def _interpolate(backend: Backend, remainders: Sequence[Vector], nodes: Sequence[int]) -> list[Vector]:
@@ -101,7 +102,9 @@ def _with_tail(
     """The blocks of L + T * prod_i (X^n - y_i), where T has as many coefficients as the small coset has points."""
     values, node = share.small_values(points), pow(SMALL_SHIFT, share.size, MODULUS)
     for block, power in zip(blocks, powers(node, len(blocks)), strict=True):  # X^(jn) is constant on the small coset
-        values = backend.combine([values, backend.ntt(block, points, SMALL_SHIFT)], [1, MODULUS - power])
+        values = backend.combine(
+            [values, backend.ntt(fold(backend, block, points, SMALL_SHIFT), points, SMALL_SHIFT)], [1, MODULUS - power]
+        )
     product = _product(nodes)
     at_node = sum(c * power for c, power in zip(product, powers(node, len(product)), strict=True))
     tail = backend.intt(backend.combine([values], [inverse(at_node)]), SMALL_SHIFT)

@@ -10,7 +10,7 @@ from circuits.expression import X, evaluate, lagrange, public
 from circuits.field import MODULUS, lagrange_evaluations, root_of_unity
 from circuits.table import Table
 from prover.backend import get_backend
-from prover.polynomial import interpolate
+from prover.polynomial import fold, interpolate
 from prover.program import Scalars
 from prover.quotient import split_length, table_quotient
 from prover.rounds import Setting, split
@@ -66,6 +66,17 @@ def test_the_quotient_is_the_quotient(size: int, degree: int) -> None:
 
         [folded] = evaluate([circuit.folded(table)], Numbers(leaf))
         assert at(quotient, x) * (pow(x, size, MODULUS) - 1) % MODULUS == folded
+
+
+@pytest.mark.parametrize("length", [1, 8, 9, 64, 127, 130, 2049, 5000])
+def test_folding_keeps_the_values_on_the_coset(length: int) -> None:
+    source, backend = random.Random(length), get_backend("cpu")
+    polynomial, shift = [source.randrange(MODULUS) for _ in range(length)], 25
+    folded = backend.integers(fold(backend, backend.vector(polynomial), 8, shift))
+    assert len(folded) <= 8
+    for i in range(8):
+        x = shift * pow(root_of_unity(8), i, MODULUS)
+        assert at(folded, x) == at(polynomial, x)
 
 
 def test_small_cosets_take_the_rest() -> None:
