@@ -14,8 +14,14 @@ from prover.rounds import Progress
 from prover.setup import SRS
 from verifier.curve import total
 from verifier.margin import MarginStatement, encode_parameters
+from verifier.proof import Layout
 from zkmargin.batch import Batch
 from zkmargin.witness import build_assignment
+
+
+def layout_of(parameters: Parameters, shape: Shape) -> Layout:
+    """The layout of the margin circuit's proofs."""
+    return Layout(margin_circuit(parameters, shape), shape.published_diff)
 
 
 def margin_key(parameters: Parameters, shape: Shape, srs: SRS, backend: Backend) -> ProvingKey:

@@ -1,0 +1,40 @@
+"""Files that the command line reads and writes beside the store."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from circuits.margin.parameters import ParameterError, Parameters, Shape
+from zkmargin.store import StoredBatch
+from zkmargin.transactions import Transaction, encode
+
+
+def read_parameters(path: Path) -> tuple[Parameters, Shape]:
+    """A JSON file with `parameters` and `shape`; ParameterError names the file and the field."""
+    try:
+        data = json.loads(path.read_text())
+        return Parameters.from_json(data["parameters"]), Shape.from_json(data["shape"])
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error.field}", str(error).removeprefix(f"{error.field}: ")) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(str(path), f"not JSON: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise ParameterError(str(path), f"it needs `parameters` and `shape`: {error}") from error
+
+
+def write_parameters(path: Path, parameters: Parameters, shape: Shape) -> None:
+    path.write_text(json.dumps({"parameters": parameters.to_json(), "shape": shape.to_json()}, indent=1))
+
+
+def write_transactions(path: Path, transactions: Iterable[Transaction]) -> Path:
+    """One JSON object a line; returns the path."""
+    path.write_bytes(b"".join(encode(transaction) + b"\n" for transaction in transactions))
+    return path
+
+
+def write_proof(folder: Path, key: str, batch: StoredBatch) -> None:
+    """key.json, statement.json and proof.bin: all that a verifier needs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "key.json").write_text(key)
+    (folder / "statement.json").write_text(batch.statement.to_json())
+    (folder / "proof.bin").write_bytes(batch.proof or b"")

@@ -1,0 +1,168 @@
+"""A rollup in a folder: apply batches, check, prove and verify them. Every step is kept as soon as it is done, and done once."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from circuits.check import Failure
+from circuits.field import MODULUS
+from circuits.margin.cell import unpack
+from circuits.margin.circuit import margin_circuit
+from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.statement import Statement
+from prover.backend import Backend, get_backend
+from prover.key import ProvingKey
+from prover.rounds import Progress
+from prover.setup import SRS, load_srs, save_srs
+from verifier import VerifyingKey, verify
+from verifier.key import INSECURE
+from verifier.margin import MarginStatement, decode_parameters, load_key
+from zkmargin.batch import Batch, build_batch
+from zkmargin.proving import batch_assignment, batch_statement, check_batch, margin_key, prove_batch
+from zkmargin.rules import Refused
+from zkmargin.state import State
+from zkmargin.store import Checkpoint, Store, StoredBatch, StoreError
+from zkmargin.transactions import InputError, parse
+
+STORE, SETUP = "rollup.sqlite", "setup.npz"
+
+
+def create_rollup(folder: Path, parameters: Parameters, shape: Shape, srs: SRS, backend: Backend) -> VerifyingKey:
+    """A new rollup with an empty state; SetupError when the SRS is too small, StoreError when the folder has a rollup."""
+    if (folder / STORE).exists():
+        raise StoreError(f"{folder / STORE}: there is a rollup already")
+    key = margin_key(parameters, shape, srs, backend).verifying
+    folder.mkdir(parents=True, exist_ok=True)
+    save_srs(srs, folder / SETUP)
+    Store.create(folder / STORE, json.dumps(key.to_json()), State.genesis(parameters))
+    return key
+
+
+class Rollup:
+    """A rollup that exists. Setup and keys are loaded when they are first needed."""
+
+    def __init__(self, folder: Path, backend: str = "auto", checkpoint: Checkpoint = lambda _: None) -> None:
+        self.store = Store.open(folder / STORE, checkpoint)
+        self.folder, self._backend_name, self._checkpoint = folder, backend, checkpoint
+        self._proving_key: ProvingKey | None = None
+        self.key = load_key(self.store.key)
+        self.parameters, self.shape = decode_parameters(self.key.parameters)
+
+    def apply_file(self, path: Path) -> dict[str, Any]:
+        """Applies a file of transactions as the next batch, or finds the batch that it was applied as.
+
+        InputError for a malformed line, or a file without a tick; then nothing is changed.
+        """
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if (known := self.store.find_input(digest)) is None:
+            state, commitment = self.store.state()
+            known = self._apply(path, data, digest, state, commitment)
+        stored = self.store.batch(known)
+        refusals = [f"line {line}: {reason}" for line, reason in self.store.refusals(known)]
+        return {"batch": known, **stored.summary, "refusals": refusals}
+
+    def rebuild(self, number: int) -> tuple[Batch, Statement]:
+        """A batch again from its stored input; StoreError when that does not give the stored statement."""
+        stored = self.store.batch(number)
+        told = stored.statement
+        rows = tuple((row.price, row.index) for row in told.last_oracle)
+        first = told.last_oracle[0]
+        state = State(self.store.cells_before(number), rows, first.tick, first.time, told.next_queue, number)
+        batch = self._build(Path(f"batch {number}"), stored.input, state)
+        if (batch.ticks, batch.l1) != (told.oracle, told.l1) or batch.diff != _differences(stored):
+            raise StoreError(f"{self.store.path}: damaged, batch {number} is not what its input gives")
+        return batch, told
+
+    def check(self, number: int) -> list[Failure]:
+        """Every violated law of a batch."""
+        batch, statement = self.rebuild(number)
+        circuit = margin_circuit(self.parameters, self.shape)
+        return check_batch(circuit, statement, batch_assignment(circuit, self.parameters, statement, batch))
+
+    def prove(self, number: int, progress: Progress | None = None) -> dict[str, Any]:
+        """Proves a batch and keeps the proof; a batch that has one keeps it."""
+        stored = self.store.batch(number)
+        proof = stored.proof
+        if proof is None:
+            batch, statement = self.rebuild(number)
+            key = self.proving_key()
+            assignment = batch_assignment(key.circuit, self.parameters, statement, batch)
+            self._checkpoint("witness built")
+            proof = prove_batch(key, statement, assignment, key.srs.backend, progress)
+            self._checkpoint("proven")
+            self.store.add_proof(number, proof)
+        return {"batch": number, "proof bytes": len(proof), "new proof": stored.proof is None}
+
+    def verify(self, number: int) -> None:
+        """Verifies the stored proof under the rollup's own key and notes the verdict; InvalidProof, StoreError when there is none."""
+        stored = self.store.batch(number)
+        if stored.proof is None:
+            raise StoreError(f"{self.store.path}: batch {number} has no proof")
+        verify(self.key, MarginStatement(stored.statement, self.parameters, self.shape), stored.proof, self.key.srs_kind == INSECURE)
+        self.store.mark_verified(number)
+
+    def describe(self) -> dict[str, Any]:
+        """Key, sizes, state and batches."""
+        state, commitment = self.store.state()
+        return {
+            "key": self.key.digest.hex(),
+            "setup": self.key.srs_kind,
+            **asdict(self.shape),
+            "proof bytes": self.key.layout.size,
+            "markets": [market.name for market in self.parameters.markets],
+            "last tick": state.tick,
+            "next L1 operation": state.queue,
+            "cells in use": len(state.cells),
+            "root": "infinity" if commitment is None else [hex(c) for c in commitment],
+            "batches": [{"batch": n, "proven": proven, "verified": verified} for n, proven, verified in self.store.batches()],
+        }
+
+    def describe_cell(self, address: int) -> dict[str, Any]:
+        """The digits of a cell."""
+        if not 0 <= address < self.shape.cells:
+            raise StoreError(f"there is no cell {address}: the state has {self.shape.cells}")
+        return {"cell": address, **asdict(unpack(self.store.state()[0].cells.get(address, 0)))}
+
+    def proving_key(self) -> ProvingKey:
+        """The proving key, checked to be the one of the rollup."""
+        if self._proving_key is None:
+            backend = get_backend(self._backend_name)
+            key = margin_key(self.parameters, self.shape, load_srs(backend, self.folder / SETUP), backend)
+            if key.verifying.digest != self.key.digest:
+                raise StoreError(f"{self.folder / SETUP}: not the setup that the rollup's key was made under")
+            self._proving_key = key
+        return self._proving_key
+
+    def _apply(self, path: Path, data: bytes, digest: str, state: State, commitment: tuple[int, int] | None) -> int:
+        batch = self._build(path, data, state)
+        self._checkpoint("built")
+        key = self.proving_key()
+        statement = batch_statement(batch, commitment, key.srs, key.srs.backend, self.shape)
+        changes = tuple((cell, batch.old.get(cell, 0), batch.new.get(cell, 0)) for cell in batch.diff)
+        stored = StoredBatch(batch.number, data, statement, changes, summarise(batch), None, False)
+        self._checkpoint("committed")
+        self.store.add_batch(stored, digest, batch.refusals, state, statement.new)
+        return batch.number
+
+    def _build(self, path: Path, data: bytes, state: State) -> Batch:
+        lines = enumerate(data.splitlines(), 1)
+        transactions = [(number, parse(line, path, number)) for number, line in lines if line.strip()]
+        try:
+            return build_batch(state, self.parameters, self.shape, transactions)
+        except Refused as refusal:
+            raise InputError(path, 1, "", str(refusal)) from refusal
+
+
+def summarise(batch: Batch) -> dict[str, int]:
+    """Counts for people: rows, position changes, kinds of transitions, refusals."""
+    kinds = [step.kind for step in batch.steps]
+    changes = sum(2 for kind in kinds if kind in ("trade", "liquidate", "deleverage"))
+    named = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+    return {"rows": len(kinds), "position changes": changes, **named, "refused": len(batch.refusals)}
+
+
+def _differences(stored: StoredBatch) -> dict[int, int]:
+    return {cell: (new - old) % MODULUS for cell, old, new in stored.changes}

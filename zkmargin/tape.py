@@ -1,0 +1,91 @@
+"""Trade files as exchanges publish them, and minute bars: untrusted text in, typed trades out."""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from zkmargin.transactions import InputError
+
+TRADE_COLUMNS = ("trade_time_ms", "price", "qty", "buyer_is_maker")
+BAR_COLUMNS = ("time", "close")
+CAPTURE_GAP = 3600  # seconds without a trade that separate two captures in one file
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A trade as printed: seconds since 1970, quote per coin, coins, and whether the buyer took."""
+
+    time: int
+    price: Decimal
+    quantity: Decimal
+    buyer_took: bool
+
+
+def read_trades(path: Path) -> list[Trade]:
+    """The first capture of a file with TRADE_COLUMNS (Binance's futures stream), plain or gzipped.
+
+    InputError names file, line and field for what is missing, no number, not positive, or before the line above it.
+    """
+    trades: list[Trade] = []
+    for line, row in _rows(path, TRADE_COLUMNS):
+        if row["buyer_is_maker"] not in ("0", "1"):
+            raise InputError(path, line, "buyer_is_maker", f"{row['buyer_is_maker']!r} is neither 0 nor 1")
+        time = int(_number(path, line, row, "trade_time_ms")) // 1000
+        if trades and time < trades[-1].time:
+            raise InputError(path, line, "trade_time_ms", "before the trade above it")
+        if trades and time - trades[-1].time > CAPTURE_GAP:
+            break
+        price, quantity = _number(path, line, row, "price"), _number(path, line, row, "qty")
+        trades.append(Trade(time, price, quantity, row["buyer_is_maker"] == "0"))
+    if not trades:
+        raise InputError(path, 1, "", "no trades")
+    return trades
+
+
+def read_bars(path: Path) -> list[tuple[int, Decimal]]:
+    """(seconds since 1970, close) of each bar of a file with BAR_COLUMNS, plain or gzipped; errors as `read_trades`."""
+    bars = []
+    for line, row in _rows(path, BAR_COLUMNS):
+        try:
+            time = int(datetime.fromisoformat(row["time"].replace("Z", "+00:00")).timestamp())
+        except ValueError:
+            raise InputError(path, line, "time", f"{row['time']!r} is no time") from None
+        bars.append((time, _number(path, line, row, "close")))
+    if not bars:
+        raise InputError(path, 1, "", "no bars")
+    return bars
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, row) below the header line; the compression is told by the first bytes."""
+    line = 1
+    try:
+        with path.open("rb") as probe:
+            zipped = probe.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt", newline="") if zipped else path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(path, 1, missing[0], "no such column")
+            for row in reader:
+                line = reader.line_num
+                if any(row[name] is None for name in columns):
+                    raise InputError(path, line, "", "fewer fields than the header")
+                yield line, row
+    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(path, line + 1, "", f"damaged or truncated: {error}") from error
+
+
+def _number(path: Path, line: int, row: dict[str, str], field: str) -> Decimal:
+    try:
+        value = Decimal(row[field])
+    except InvalidOperation:
+        raise InputError(path, line, field, f"{row[field]!r} is no number") from None
+    if not value.is_finite() or value <= 0 or value >= 1 << 48:
+        raise InputError(path, line, field, f"{row[field]} is outside (0, 2^48)")
+    return value
