@@ -7,7 +7,8 @@ import numpy as np
 from llvmlite import ir
 
 from circuits.field import MODULUS
-from prover.backend.kernels.wide import I64, I256, MASK, element, emit_add, emit_mul, emit_sub, intrinsic
+from prover.backend.kernels.inversion import make_inverse
+from prover.backend.kernels.wide import I256, MASK, element, emit_add, emit_mul, emit_sub, intrinsic
 
 BASE_MODULUS = 21888242871839275222246405745257275088696311157297823662689037894645226208583
 RADIX = 1 << 256
@@ -30,13 +31,14 @@ class Field(NamedTuple):
 
 def make_field(modulus: int, name: str) -> Field:
     """The intrinsics of one modulus, which must be odd and below 2^254."""
+    sub, product = _binary(emit_sub, modulus), _called(f"zkmargin_mul_{name}", modulus)
     return Field(
         modulus,
         _binary(emit_add, modulus),
-        _binary(emit_sub, modulus),
+        sub,
         _binary(emit_mul, modulus),
-        _called(f"zkmargin_mul_{name}", modulus),
-        _inverse(name, modulus),
+        product,
+        make_inverse(modulus, _constant, product, sub),
         _constant(0),
         _constant(RADIX % modulus),
         _constant(1),
@@ -66,80 +68,29 @@ def _constant(value: int) -> Any:
     return constant
 
 
-def _function(module: Any, name: str, arguments: int) -> tuple[Any, bool]:
-    """The LLVM function of that name in the module, and whether it is new and has no body yet."""
-    found = module.globals.get(name)
-    if found is not None:
-        return found, False
-    function = ir.Function(module, ir.FunctionType(I256, [I256] * arguments), name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    function.attributes.add("nounwind")
-    return function, True
-
-
-def _product(module: Any, name: str, modulus: int) -> Any:
-    function, new = _function(module, name, 2)
-    if new:
-        builder = ir.IRBuilder(function.append_basic_block())
-        builder.ret(emit_mul(builder, function.args[0], function.args[1], modulus))
-    return function
-
-
 def _called(name: str, modulus: int) -> Any:
+    """The product as one function per module, which keeps long formulas short in code and in time to compile."""
+
+    def function(module: Any) -> Any:
+        found = module.globals.get(name)
+        if found is not None:
+            return found
+        new = ir.Function(module, ir.FunctionType(I256, [I256, I256]), name)
+        new.linkage = "linkonce_odr"
+        new.attributes.add("noinline")
+        new.attributes.add("nounwind")
+        builder = ir.IRBuilder(new.append_basic_block())
+        builder.ret(emit_mul(builder, new.args[0], new.args[1], modulus))
+        return new
+
     @intrinsic
     def product(typing: Any, x: Any, y: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.call(_product(builder.module, name, modulus), args)
+            return builder.call(function(builder.module), args)
 
         return element(element, element), generate
 
     return product
-
-
-def _inverse(name: str, modulus: int) -> Any:
-    @intrinsic
-    def inverse(typing: Any, x: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            function, new = _function(builder.module, f"zkmargin_inverse_{name}", 1)
-            if new:
-                _emit_inverse(function, _product(builder.module, f"zkmargin_mul_{name}", modulus), modulus)
-            return builder.call(function, args)
-
-        return element(element), generate
-
-    return inverse
-
-
-def _emit_inverse(function: Any, product: Any, modulus: int) -> None:
-    """x^(modulus - 2), squaring from the top bit down."""
-    exponent = modulus - 2
-    entry, loop, multiply, step, leave = (
-        function.append_basic_block(label) for label in ("entry", "loop", "multiply", "step", "leave")
-    )
-    builder = ir.IRBuilder(entry)
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    bit, power = builder.phi(I64), builder.phi(I256)
-    squared = builder.call(product, [power, power])
-    shifted = builder.lshr(ir.Constant(I256, exponent), builder.zext(bit, I256))
-    builder.cbranch(builder.trunc(shifted, ir.IntType(1)), multiply, step)
-    builder.position_at_end(multiply)
-    multiplied = builder.call(product, [squared, function.args[0]])
-    builder.branch(step)
-    builder.position_at_end(step)
-    result = builder.phi(I256)
-    result.add_incoming(squared, loop)
-    result.add_incoming(multiplied, multiply)
-    builder.cbranch(builder.icmp_unsigned("==", bit, ir.Constant(I64, 0)), leave, loop)
-    bit.add_incoming(ir.Constant(I64, exponent.bit_length() - 2), entry)
-    power.add_incoming(function.args[0], entry)
-    builder.position_at_start(step)
-    builder.position_before(step.instructions[1])
-    bit.add_incoming(builder.sub(bit, ir.Constant(I64, 1)), step)
-    power.add_incoming(result, step)
-    builder.position_at_end(leave)
-    builder.ret(result)
 
 
 SCALAR = make_field(MODULUS, "r")

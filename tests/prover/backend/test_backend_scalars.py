@@ -106,6 +106,11 @@ def test_inverse(backend: Backend, n: int) -> None:
     assert all(x * y % MODULUS == 1 for x, y in zip(values, inverses, strict=True))
 
 
+@pytest.mark.parametrize("value", [*EDGES[1:], *(1 << k for k in range(0, 254, 31)), (MODULUS + 1) // 2])
+def test_inverse_of_one_element(backend: Backend, value: int) -> None:
+    assert backend.integers(backend.inverse(backend.vector([value]))) == [pow(value, -1, MODULUS)]
+
+
 @pytest.mark.parametrize("place", [0, 600, 1199])
 def test_inverse_of_zero_raises(backend: Backend, place: int) -> None:
     values = list(range(1, 1201))
