@@ -27,6 +27,7 @@ from zkmargin.transactions import (
     Withdraw,
 )
 
+Claim = tuple[str, tuple[int, ...], dict[str, object]]
 RULES: tuple[Rule, Rule] = ("initial", "reducing")
 
 
@@ -98,7 +99,7 @@ def finished(forge: Forge) -> Case:
 
 def forced(machine: Machine, transaction: Transaction) -> Iterator[Forge]:
     """A batch for each way in which a prover could claim the transaction."""
-    for kind, legs, stated in _claims(machine, transaction):
+    for kind, legs, stated in claims(machine, transaction):
         forge = begin(machine)
         if isinstance(transaction, Trade | Liquidate | Deposit):
             credit_fees(forge, machine)
@@ -109,7 +110,8 @@ def forced(machine: Machine, transaction: Transaction) -> Iterator[Forge]:
         yield forge
 
 
-def _claims(machine: Machine, transaction: Transaction) -> Iterator[tuple[str, tuple[int, ...], dict[str, object]]]:
+def claims(machine: Machine, transaction: Transaction) -> Iterator[Claim]:
+    """Kind, addresses and what else is stated, for each rule or outcome that could be claimed."""
     system = getattr(transaction, "cell", None) in (
         machine.context.parameters.fee_cell,
         machine.context.parameters.insurance_cell,
@@ -138,9 +140,7 @@ def _claims(machine: Machine, transaction: Transaction) -> Iterator[tuple[str, t
             yield from _exchanges(machine, transaction)
 
 
-def _exchanges(
-    machine: Machine, transaction: Trade | Liquidate | Deleverage
-) -> Iterator[tuple[str, tuple[int, ...], dict[str, object]]]:
+def _exchanges(machine: Machine, transaction: Trade | Liquidate | Deleverage) -> Iterator[Claim]:
     fees = {}
     direction = 1 if machine.state.cell(transaction.b).position > 0 else -1
     if isinstance(transaction, Trade):
