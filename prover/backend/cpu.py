@@ -75,9 +75,11 @@ class CpuBackend(CpuGroup):
         if n == 0:
             raise BackendError("divide_linear: no coefficients")
         pieces = ranges(n, 2048)
-        carries = _evaluate_pieces(data, x, pieces)
+        carries = np.concatenate(
+            [np.zeros(4, np.uint64), _evaluate_pieces(data, x, pieces[1:])]
+        )  # chunk 0 carries nothing
         value = 0
-        for k in range(len(pieces) - 1, -1, -1):  # carry k is the value of all chunks above k
+        for k in range(len(pieces) - 1, -1, -1):  # carry k becomes the value of all chunks above k; that of chunk 0 is not asked
             a, b = pieces[k]
             chunk = integer(carries[4 * k : 4 * k + 4])
             carries[4 * k : 4 * k + 4] = montgomery(value)

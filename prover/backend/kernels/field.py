@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
+from numba import types
 
 from circuits.field import MODULUS
 from prover.backend.kernels.inversion import make_inverse
-from prover.backend.kernels.wide import I256, MASK, element, emit_add, emit_mul, emit_sub, intrinsic
+from prover.backend.kernels.wide import I256, MASK, element, emit_add, emit_dot, emit_mul, emit_sub, intrinsic
 
 BASE_MODULUS = 21888242871839275222246405745257275088696311157297823662689037894645226208583
 RADIX = 1 << 256
@@ -22,6 +23,7 @@ class Field(NamedTuple):
     sub: Any
     mul: Any
     product: Any
+    dot: Any  # x_0 y_0 + ... + x_3 y_3, reduced once
     inverse: Any  # of a non-zero element; 0 for 0
     zero: Any
     one: Any
@@ -38,6 +40,7 @@ def make_field(modulus: int, name: str) -> Field:
         sub,
         _binary(emit_mul, modulus),
         product,
+        _dot(modulus),
         make_inverse(modulus, _constant, product, sub),
         _constant(0),
         _constant(RADIX % modulus),
@@ -55,6 +58,19 @@ def _binary(emit: Callable[..., Any], modulus: int) -> Any:
         return element(element, element), generate
 
     return operation
+
+
+def _dot(modulus: int) -> Any:
+    @intrinsic
+    def dot(typing: Any, xs: Any, ys: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pairs = [tuple(builder.extract_value(four, k) for four in args) for k in range(4)]
+            return emit_dot(builder, pairs, modulus)
+
+        four = types.UniTuple(element, 4)
+        return element(four, four), generate
+
+    return dot
 
 
 def _constant(value: int) -> Any:

@@ -9,7 +9,7 @@ from prover.backend.kernels.field import SCALAR
 from prover.backend.kernels.wide import from_word, is_zero, load, store
 
 Array = np.ndarray[Any, Any]
-add, sub, mul, product = SCALAR.add, SCALAR.sub, SCALAR.mul, SCALAR.product
+add, sub, mul, product, dot = SCALAR.add, SCALAR.sub, SCALAR.mul, SCALAR.product, SCALAR.dot
 inverse, zero, one = SCALAR.inverse, SCALAR.zero, SCALAR.one
 plain_one, radix_squared = SCALAR.plain_one, SCALAR.radix_squared
 
@@ -55,10 +55,19 @@ def combine(addresses: Array, lengths: Array, scalars: Array, out: Array, start:
         last = min(first + 256, stop)
         for i in range(first, last):
             store(out, i, zero())
-        for k in range(len(addresses)):
-            scalar = load(scalars, k)
-            for i in range(first, min(last, lengths[k])):
-                store(out, i, add(load(out, i), mul(load(addresses[k], i), scalar)))
+        k = 0
+        while k < len(addresses):
+            if k + 4 <= len(addresses) and np.min(lengths[k : k + 4]) >= last:
+                a0, a1, a2, a3 = addresses[k], addresses[k + 1], addresses[k + 2], addresses[k + 3]
+                four = load(scalars, k), load(scalars, k + 1), load(scalars, k + 2), load(scalars, k + 3)
+                for i in range(first, last):
+                    store(out, i, add(load(out, i), dot((load(a0, i), load(a1, i), load(a2, i), load(a3, i)), four)))
+                k += 4
+            else:
+                scalar = load(scalars, k)
+                for i in range(first, min(last, lengths[k])):
+                    store(out, i, add(load(out, i), mul(load(addresses[k], i), scalar)))
+                k += 1
 
 
 @kernel

@@ -85,6 +85,18 @@ def test_combine_pads_shorter_vectors(backend: Backend) -> None:
     assert backend.integers(backend.combine([], [])) == []
 
 
+@pytest.mark.parametrize("count", [4, 5, 8, 11])
+def test_combine_of_many_vectors_of_nearly_equal_lengths(backend: Backend, count: int) -> None:
+    """Largest elements and scalars, whose sums of products are the first to overflow."""
+    lengths = [300 - (k * k) % 5 for k in range(count)]
+    scalars = [MODULUS - 1 - k // 6 for k in range(count)]
+    combined = backend.combine([backend.powers(1, n, -1 - n) for n in lengths], scalars)
+    columns = [[(-1 - n) * s] * n + [0] * (300 - n) for n, s in zip(lengths, scalars, strict=True)]
+    assert backend.integers(combined) == [sum(row) % MODULUS for row in zip(*columns, strict=True)]
+    largest = backend.combine([backend.powers(1, 9, -1)] * count, [-1] * count)
+    assert backend.integers(largest) == [count] * 9
+
+
 def test_lengths_that_differ_are_refused(backend: Backend) -> None:
     one, two = backend.vector([1]), backend.vector([1, 2])
     with pytest.raises(BackendError, match="lengths 1 and 2 differ"):
