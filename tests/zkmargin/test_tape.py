@@ -1,0 +1,133 @@
+"""Tapes, the price model, and the population that trades them."""
+
+import gzip
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from circuits.margin.parameters import Parameters, Shape
+from zkmargin.batch import Batch, build_batch
+from zkmargin.demo import make_batches
+from zkmargin.price_model import model_trades
+from zkmargin.state import State
+from zkmargin.tape import read_bars, read_trades
+from zkmargin.transactions import InputError, Trade, Transaction
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+HEADER = "symbol,recv_ns,trade_time_ms,trade_id,price,qty,buyer_is_maker,order_type"
+LINE = "BTCUSDT,1,1680652700452,7,28145.10,0.002,1,MARKET"
+real_data = pytest.mark.skipif(not DATA.is_dir(), reason="the market data folder ../shared/data is not here")
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+    return path
+
+
+def test_a_trade_is_read_exactly(tmp_path: Path) -> None:
+    (trade,) = read_trades(write(tmp_path / "t.csv", LINE))
+    assert (trade.time, trade.price, trade.quantity, trade.buyer_took) == (1680652700, Decimal("28145.10"), Decimal("0.002"), False)
+    zipped = tmp_path / "t.csv.gz"
+    zipped.write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
+    assert read_trades(zipped) == [trade]
+
+
+def test_a_gap_of_an_hour_ends_the_capture(tmp_path: Path) -> None:
+    later = LINE.replace("1680652700452", "1680656301452")
+    assert len(read_trades(write(tmp_path / "t.csv", LINE, LINE, later))) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (LINE.replace("28145.10", "x"), "price"),
+        (LINE.replace("28145.10", "-1"), "price"),
+        (LINE.replace("28145.10", "NaN"), "price"),
+        (LINE.replace("0.002", "0"), "qty"),
+        (LINE.replace(",1,MARKET", ",2,MARKET"), "buyer_is_maker"),
+        (LINE.replace("1680652700452", "1680652600452"), "trade_time_ms"),
+        ("BTCUSDT,1,1680652700452", ""),
+    ],
+)
+def test_bad_lines_are_named(tmp_path: Path, line: str, field: str) -> None:
+    path = write(tmp_path / "t.csv", LINE, line)
+    with pytest.raises(InputError, match="t.csv, line 3") as caught:
+        read_trades(path)
+    assert caught.value.field == field
+
+
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time,close\n")
+    with pytest.raises(InputError, match="field trade_time_ms: no such column"):
+        read_trades(path)
+    with pytest.raises(InputError, match="no bars"):
+        read_bars(path)
+    path.write_text("time,close\nyesterday,5\n")
+    with pytest.raises(InputError, match="line 2, field time"):
+        read_bars(path)
+    whole = gzip.compress(write(path, *[LINE] * 500).read_bytes())
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read_trades(path)
+
+
+def test_the_price_model_is_what_its_seed_says() -> None:
+    trades = model_trades(2000, "a")
+    assert trades == model_trades(2000, "a") != model_trades(2000, "b")
+    prices = [float(trade.price) for trade in trades]
+    assert 0.92 < prices[1199] / prices[1099] < 0.96  # the crash
+    assert all(0 < trade.quantity <= 5 for trade in trades)
+
+
+def replay(parameters: Parameters, shape: Shape, batches: list[list[Transaction]]) -> list[Batch]:
+    state = State.genesis(parameters)
+    return [build_batch(state, parameters, shape, list(enumerate(batch, 1))) for batch in batches]
+
+
+def kinds(batch: Batch) -> Counter[str]:
+    return Counter(step.kind for step in batch.steps)
+
+
+def test_a_population_is_seeded_and_keeps_the_tape() -> None:
+    arguments = (), None, None, 64, 128, 8
+    parameters, shape, made = make_batches(*arguments, "a")
+    batches = list(made)
+    assert batches == list(make_batches(*arguments, "a")[2]) != list(make_batches(*arguments, "b")[2])
+    prints = model_trades(int(128 * 0.56), "a")
+    traded = [t for t in batches[-1] if isinstance(t, Trade) and t.size < 1 << 50]
+    assert [t.size for t in traded] == [int(p.quantity * 10**6) for p in prints[: len(traded)]]
+    assert [abs(t.cash) for t in traded] == [round(p.price * int(p.quantity * 10**6)) for p in prints[: len(traded)]]
+    replayed = replay(parameters, shape, batches)
+    assert kinds(replayed[-1])["liquidate"] and replayed[-1].refusals
+    assert all(not any("no-tick" in reason or "queue" in reason for _, reason in batch.refusals) for batch in replayed)
+
+
+TAPES = {
+    "btc": ("binance_um_btcusdt_trades.csv.gz", None, None),
+    "eth": ("binance_um_ethusdt_trades.csv.gz", None, None),
+    "12 March 2020": (None, "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz", "2020-03-12"),
+    "eth on 12 March 2020": ("binance_um_ethusdt_trades.csv.gz", "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz", "2020-03-12"),
+}
+
+
+@real_data
+@pytest.mark.parametrize("name", TAPES)
+def test_real_tapes_fill_a_batch_with_liquidations_among_it(name: str) -> None:
+    tape, oracle, day = TAPES[name]
+    tapes = [DATA / tape] if tape else []
+    parameters, shape, made = make_batches(tapes, DATA / oracle if oracle else None, day, 4096, 4096, 16, "test")
+    *_, batch = replay(parameters, shape, list(made))
+    counted = kinds(batch)
+    assert 2 * (counted["trade"] + counted["liquidate"] + counted["deleverage"]) >= 4096
+    assert counted["liquidate"] > 0 and len(batch.new) >= 4096
+    assert sum(1 for address, value in batch.new.items() if address > 1 and value) >= 4096
+
+
+@real_data
+def test_a_day_without_bars_is_named() -> None:
+    bars = DATA / "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz"
+    with pytest.raises(InputError, match="no bar of 1999-01-01"):
+        make_batches([], bars, "1999-01-01", 64, 128, 8, "test")
