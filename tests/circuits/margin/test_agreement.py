@@ -147,6 +147,17 @@ def test_tier_bounds(bound: int, offset: int, side: int) -> None:
     assert verdicts([(made, Trade(2, 3, size, side, cash, 0, 0))]) == [expected]  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("position", [(1 << 63) - 1, 1 << 62])
+def test_no_withdrawal_is_too_deep_to_pay_or_to_refuse(position: int) -> None:
+    """D >= 0 and a notional below 2^79 imply c' > -2^63, even at the lowest margin there is."""
+    notional = position << 16
+    lowest = -((notional << 16) - notional >> 32)  # of c' with D >= 0
+    assert lowest > -(1 << 63)
+    rules = parameters(build_tiers([(0, 1, 1)], 1 << 70))
+    for left, kind in ((lowest, "withdraw"), (lowest - 1, "refuse")):
+        assert verdicts([(machine({2: account(left + 1, position)}, rules=rules), Withdraw(2, 1, 0))]) == [kind]
+
+
 @pytest.mark.parametrize("index", [(1 << 63) - 1, 1 - (1 << 63)])
 @pytest.mark.parametrize("position", [1, -1, 3, -3])
 def test_indices_at_their_ends(index: int, position: int) -> None:
