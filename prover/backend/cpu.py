@@ -75,11 +75,9 @@ class CpuBackend(CpuGroup):
         if n == 0:
             raise BackendError("divide_linear: no coefficients")
         pieces = ranges(n, 2048)
-        carries = np.concatenate(
-            [np.zeros(4, np.uint64), _evaluate_pieces(data, x, pieces[1:])]
-        )  # chunk 0 carries nothing
+        carries = np.concatenate([np.zeros(4, np.uint64), _evaluate_pieces(data, x, pieces[1:])])
         value = 0
-        for k in range(len(pieces) - 1, -1, -1):  # carry k becomes the value of all chunks above k; that of chunk 0 is not asked
+        for k in range(len(pieces) - 1, -1, -1):  # carry k becomes the value of all chunks above k
             a, b = pieces[k]
             chunk = integer(carries[4 * k : 4 * k + 4])
             carries[4 * k : 4 * k + 4] = montgomery(value)
@@ -202,5 +200,5 @@ def _transform(values: np.ndarray, backward: bool) -> np.ndarray:
         width //= 4
     run_all(partial(KERNELS.transform_block, values, twiddles, base, width) for base in range(0, n, width))
     out = _blank(n)
-    split(KERNELS.natural_order, values, out, n.bit_length() - 1, backward, n=n, least=2048)
+    split(KERNELS.natural_order, values, out, n.bit_length() - 1, backward, n=n)
     return out

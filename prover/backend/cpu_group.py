@@ -40,7 +40,7 @@ class CpuGroup:
         return Affine(np.concatenate([affine(part) for part in parts]) if parts else np.empty(0, np.uint64))
 
     def on_curve(self, p: Points) -> bool:
-        return all(split(KERNELS.on_curve, affine(p), n=len(p)))
+        return all(split(KERNELS.on_curve, affine(p), n=len(p), least=512))
 
     def msm(self, bases: Points, scalars: Vector | Integers) -> tuple[int, int] | None:
         if len(scalars) > len(bases):
@@ -126,5 +126,5 @@ def _sum_pairs(bases: Array, count: int, sign: int) -> Array:
     left, right = 2 * np.arange(count), 2 * np.arange(count, 2 * count) + sign
     entries = np.stack([left, right], axis=1).astype(np.uint32).reshape(-1)
     out = np.empty(8 * count, np.uint64)
-    split(KERNELS.sum_groups, bases, entries, np.arange(0, 2 * count + 1, 2), out, n=count)
+    split(KERNELS.sum_groups, bases, entries, np.arange(0, 2 * count + 1, 2), out, n=count, least=64)
     return out

@@ -27,16 +27,30 @@ def _get_pool() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(WORKERS, "zkmargin-kernel")
+            _pool = ThreadPoolExecutor(WORKERS - 1, "zkmargin-kernel")
         return _pool
 
 
 def run_all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
-    """The results of all tasks, in order; they must not submit tasks themselves."""
+    """The results of all tasks, in order. The caller works beside the pool, and whoever is free takes the next task."""
     listed = list(tasks)
     if len(listed) <= 1 or WORKERS == 1:
         return [task() for task in listed]
-    return list(_get_pool().map(lambda task: task(), listed))
+    results: list[Any] = [None] * len(listed)
+    left = iter(range(len(listed)))  # next() on it is one step under the interpreter lock
+
+    def work() -> None:
+        for k in left:
+            results[k] = listed[k]()
+
+    helpers = [_get_pool().submit(work) for _ in range(min(WORKERS, len(listed)) - 1)]
+    try:
+        work()
+    finally:
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
+    return results
 
 
 def ranges(n: int, least: int, parts: int = 0) -> list[tuple[int, int]]:
@@ -46,6 +60,6 @@ def ranges(n: int, least: int, parts: int = 0) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def split(kernel: Callable[..., Any], *arguments: Any, n: int, least: int = 512) -> list[Any]:
+def split(kernel: Callable[..., Any], *arguments: Any, n: int, least: int = 2048) -> list[Any]:
     """kernel(*arguments, start, stop) over even ranges of [0, n)."""
     return run_all(partial(kernel, *arguments, a, b) for a, b in ranges(n, least))

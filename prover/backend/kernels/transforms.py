@@ -9,7 +9,7 @@ import numpy as np
 
 from prover.backend.kernels.cache import kernel
 from prover.backend.kernels.field import SCALAR
-from prover.backend.kernels.wide import load, store
+from prover.backend.kernels.wide import load, reverse_bits, store
 
 Array = np.ndarray[Any, Any]
 add, sub, mul = SCALAR.add, SCALAR.sub, SCALAR.mul
@@ -77,8 +77,4 @@ def natural_order(values: Array, out: Array, bits: int, backward: bool, start: i
     n = 1 << bits
     for i in range(start, stop):
         source = (n - i) & (n - 1) if backward else i
-        reverse = 0
-        for _ in range(bits):
-            reverse = reverse << 1 | source & 1
-            source >>= 1
-        store(out, i, load(values, reverse))
+        store(out, i, load(values, reverse_bits(source, bits)))

@@ -110,6 +110,16 @@ def from_word(typing: Any, word: Any) -> Any:
     return element(word), generate
 
 
+@intrinsic
+def reverse_bits(typing: Any, x: Any, bits: Any) -> Any:
+    """The low `bits` bits of x in reverse; the others of x are zero, and bits >= 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.lshr(builder.bitreverse(args[0]), builder.sub(ir.Constant(I64, 64), args[1]))
+
+    return types.int64(types.int64, types.int64), generate
+
+
 def subtract_once(builder: Any, value: Any, modulus: int) -> Any:
     """value mod modulus for value < 2 * modulus."""
     m = ir.Constant(I256, modulus)
