@@ -1,6 +1,7 @@
 """A synthetic book and a batch of trades on it, made without proving how the accounts came to be."""
 
 from random import Random
+from typing import Literal
 
 from circuits.margin.cell import ACCOUNT, Cell
 from circuits.margin.parameters import Market, Parameters, Shape
@@ -26,7 +27,8 @@ def power_above(count: int) -> int:
 
 
 def trade_batch(rows: int, accounts: int, limb_bits: int, seed: int = 0) -> tuple[Parameters, Shape, Batch]:
-    """A batch that fills `rows` rows with trades between random accounts, each with its fees, and the collection of the fees."""
+    """A batch that fills `rows` rows with trades between random accounts, each with its fees, and the collection of
+    the fees."""
     parameters = bench_parameters()
     shape = Shape(rows, power_above(accounts + FIRST_ACCOUNT), limb_bits, True)
     state = State.genesis(parameters)
@@ -38,7 +40,7 @@ def trade_batch(rows: int, accounts: int, limb_bits: int, seed: int = 0) -> tupl
     for _ in range(rows - 1):
         a, b = random.sample(range(FIRST_ACCOUNT, FIRST_ACCOUNT + accounts), 2)
         size = random.randrange(1, 10_000)
-        direction = 1 if random.random() < 0.5 else -1
+        direction: Literal[1, -1] = 1 if random.random() < 0.5 else -1
         if refusal := builder.add(Trade(a, b, size, direction, direction * size * 30_000, 2, 1)):
             raise ValueError(f"the bench's own trade is refused: {refusal}")
     return parameters, shape, builder.finish()

@@ -33,8 +33,14 @@ class Stopwatch:
 
 
 def committed_cells(circuit: Circuit) -> dict[str, int]:
-    """Cells of witness columns, of which limbs, flags and counts are small, and of bus columns, which are full-width."""
-    limbs = {f"{name}_{i}" for table in circuit.tables for name, r in table.registers.items() for i in range(r.bits // table.limb_bits)}
+    """Cells of witness columns, of which limbs, flags and counts are small, and of bus columns, which are
+    full-width."""
+    limbs = {
+        f"{name}_{i}"
+        for table in circuit.tables
+        for name, r in table.registers.items()
+        for i in range(r.bits // table.limb_bits)
+    }
     counts = {"limb": 0, "other witness": 0, "bus": 0}
     for table in circuit.tables:
         for name in table.of_kind(Kind.WITNESS):
@@ -70,7 +76,13 @@ def main(rows: int, accounts: int, limb_bits: int, name: str, runs: int) -> None
     changes = sum(2 for step in batch.steps if step.kind == "trade")
     cells = {kind: round(count / changes, 1) for kind, count in committed_cells(key.circuit).items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    figures = {"changes": changes, "accounts": accounts, "rows": rows, "cells": shape.cells, "proof bytes": len(proofs[-1])}
+    figures = {
+        "changes": changes,
+        "accounts": accounts,
+        "rows": rows,
+        "cells": shape.cells,
+        "proof bytes": len(proofs[-1]),
+    }
     print(json.dumps({**figures, "committed cells per change": cells, "peak MiB": peak, "seconds": watch.seconds}))
 
 

@@ -1,7 +1,9 @@
 """The bus: offline memory checking and lookups as one sum of fractions (LogUp, Haböck 2022, eprint 2022/1530).
 
-A tuple on a channel is the field element `tag + beta*f_1 + beta^2*f_2 + ...`, and all tables and public rows together satisfy
-`sum m/(gamma - tuple) + sum w^k*L_k = 0`. Helper columns hold a few fractions each, a running sum per table adds them up.
+A tuple on a channel is the field element `tag + beta*f_1 + beta^2*f_2 + ...`, and all tables and public rows together
+satisfy
+`sum m/(gamma - tuple) + sum w^k*L_k = 0`. Helper columns hold a few fractions each, a running sum per table adds them
+up.
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,8 @@ Fraction = tuple[Expression, Expression]
 
 
 def fingerprint(channels: Sequence[str], term: Term) -> Expression:
-    """The tuple of a term in one field element; tags are 1, 2, ... in the order of the channels, so never zero and never equal."""
+    """The tuple of a term in one field element; tags are 1, 2, ... in the order of the channels, so never zero and
+    never equal."""
     value: Expression = lift(channels.index(term.channel) + 1)
     power = lift(1)
     for part in term.fields:
@@ -61,7 +64,8 @@ def add_bus(table: Table, masked: bool, channels: Sequence[str], weights: dict[s
 
 
 def _add_mask(table: Table) -> None:
-    """A random value handed round the tables, so that no sigma tells anything: row 0 is sent, row 1 is what the table before sent."""
+    """A random value handed round the tables, so that no sigma tells anything: row 0 is sent, row 1 is what the table
+    before sent."""
     mask = table.witness(MASK)
     table.send(f"{MASK}_sent", MASK_CHANNEL, lagrange(0), mask)
     table.receive(f"{MASK}_received", MASK_CHANNEL, lagrange(0), mask.at(1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from circuits.circuit import Assignment, Circuit, PublicTerm
 from circuits.expression import Expression, nodes
 from circuits.field import MODULUS
-from circuits.program import LAGRANGE_COLUMN, REGISTER, SPACE_SHIFT, X_COLUMN, Compiled, compile_program
+from circuits.program import LAGRANGE_COLUMN, SPACE_SHIFT, X_COLUMN, Compiled, compile_program
 from circuits.table import Table
 
 INDEX_MASK = (1 << SPACE_SHIFT) - 1
@@ -15,7 +15,8 @@ INDEX_MASK = (1 << SPACE_SHIFT) - 1
 
 @dataclass(frozen=True)
 class Failure:
-    """A law that does not hold: its name (`table.constraint`, `bus.channel` or `sum.name`), the row where it was seen, and what stood there."""
+    """A law that does not hold: its name (`table.constraint`, `bus.channel` or `sum.name`), the row where it was
+    seen, and what stood there."""
 
     constraint: str
     row: int | None
@@ -42,7 +43,9 @@ def check(
     return failures
 
 
-def rows(table: Table, roots: Sequence[Expression], columns: Mapping[str, Sequence[int]], scalars: Mapping[str, int]) -> Iterator[list[int]]:
+def rows(
+    table: Table, roots: Sequence[Expression], columns: Mapping[str, Sequence[int]], scalars: Mapping[str, int]
+) -> Iterator[list[int]]:
     """The values of the roots in each row of the table."""
     compiled = compile_program(roots)
     data = [_column(table, name, columns) for name in compiled.columns]
@@ -77,23 +80,33 @@ def _run(compiled: Compiled, data: Sequence[list[int]], constants: Sequence[int]
     return [spaces[output >> SPACE_SHIFT][output & INDEX_MASK] for output in program.outputs]
 
 
-def _constraints(circuit: Circuit, table: Table, columns: Mapping[str, Sequence[int]], scalars: Mapping[str, int]) -> Iterator[Failure]:
+def _constraints(
+    circuit: Circuit, table: Table, columns: Mapping[str, Sequence[int]], scalars: Mapping[str, int]
+) -> Iterator[Failure]:
     constraints = circuit.base_constraints[table.name]
     if not constraints:
         return
     for row, values in enumerate(rows(table, [c.expression for c in constraints], columns, scalars)):
         for constraint, value in zip(constraints, values, strict=True):
             if value:
-                yield Failure(f"{table.name}.{constraint.name}", row, _cells(table, constraint.expression, columns, row))
+                yield Failure(
+                    f"{table.name}.{constraint.name}", row, _cells(table, constraint.expression, columns, row)
+                )
 
 
 def _cells(table: Table, expression: Expression, columns: Mapping[str, Sequence[int]], row: int) -> dict[str, object]:
     asked = sorted(node.arguments for node in nodes([expression]) if node.operator == "query")
-    return {name + (f"[{rotation:+}]" if rotation else ""): int(columns[name][(row + rotation) % table.size]) for name, rotation in asked}
+    return {
+        name + (f"[{rotation:+}]" if rotation else ""): int(columns[name][(row + rotation) % table.size])
+        for name, rotation in asked
+    }
 
 
 def _bus(
-    circuit: Circuit, columns: Mapping[str, Mapping[str, Sequence[int]]], scalars: Mapping[str, int], public_terms: Sequence[PublicTerm]
+    circuit: Circuit,
+    columns: Mapping[str, Mapping[str, Sequence[int]]],
+    scalars: Mapping[str, int],
+    public_terms: Sequence[PublicTerm],
 ) -> Iterator[Failure]:
     balance: Counter[tuple[str, tuple[int, ...]]] = Counter()
     seen: dict[tuple[str, tuple[int, ...]], tuple[str, int | None]] = {}
@@ -106,10 +119,10 @@ def _bus(
             balance[key] += multiplicity
             seen.setdefault(key, (f"{table.name}.{name}", row))
     for key, count in balance.items():
-        if count % MODULUS:
-            term_name, row = seen[key]
-            signed = count % MODULUS if count % MODULUS <= MODULUS // 2 else count % MODULUS - MODULUS
-            yield Failure(f"bus.{key[0]}", row, {"term": term_name, "tuple": key[1], "sent minus received": signed})
+        if residue := count % MODULUS:
+            term_name, place = seen[key]
+            signed = residue if residue <= MODULUS // 2 else residue - MODULUS
+            yield Failure(f"bus.{key[0]}", place, {"term": term_name, "tuple": key[1], "sent minus received": signed})
 
 
 def _terms(
@@ -129,7 +142,9 @@ def _terms(
                 yield term.name, (term.channel, fields), row, multiplicity
 
 
-def _sums(circuit: Circuit, columns: Mapping[str, Mapping[str, Sequence[int]]], scalars: Mapping[str, int]) -> Iterator[Failure]:
+def _sums(
+    circuit: Circuit, columns: Mapping[str, Mapping[str, Sequence[int]]], scalars: Mapping[str, int]
+) -> Iterator[Failure]:
     totals: Counter[str] = Counter()
     for table in circuit.tables:
         if table.sums:

@@ -41,7 +41,8 @@ class Circuit:
 
     @cached_property
     def queries(self) -> list[tuple[str, str, int]]:
-        """Every (table, column, rotation) that a constraint asks for, in the order of the key; each column at least at rotation 0."""
+        """Every (table, column, rotation) that a constraint asks for, in the order of the key; each column at least
+        at rotation 0."""
         result = []
         for table in self.tables:
             asked = queries([constraint.expression for constraint in table.constraints])
@@ -55,7 +56,8 @@ class Circuit:
 
     @cached_property
     def exponents(self) -> dict[str, int]:
-        """The exponent of alpha of each table's first constraint; the constraints of all tables have distinct exponents."""
+        """The exponent of alpha of each table's first constraint; the constraints of all tables have distinct
+        exponents."""
         result, used = {}, 0
         for table in self.tables:
             result[table.name] = used
@@ -63,7 +65,8 @@ class Circuit:
         return result
 
     def folded(self, table: Table) -> Expression:
-        """sum_i alpha^i * C_i over the table's constraints, by Horner from the last one; times alpha^exponents[table] in the quotient."""
+        """sum_i alpha^i * C_i over the table's constraints, by Horner from the last one; times alpha^exponents[table]
+        in the quotient."""
         result = lift(0)
         for constraint in reversed(table.constraints):
             result = result * ALPHA + constraint.expression

@@ -1,17 +1,20 @@
 """Expressions: the one place where a law is written.
 
-An `Expression` is a polynomial in column queries, challenges, public scalars, `X` and Lagrange polynomials. It says what holds, never how to
-compute it: the witness check, the quotient, the verifier and the contract evaluate the same nodes in different algebras. Equal nodes are one
+An `Expression` is a polynomial in column queries, challenges, public scalars, `X` and Lagrange polynomials. It says
+what holds, never how to
+compute it: the witness check, the quotient, the verifier and the contract evaluate the same nodes in different
+algebras. Equal nodes are one
 object, so a shared subexpression is evaluated once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, Union
+from typing import ClassVar, Protocol, TypeVar, Union
 
 from circuits.field import MODULUS
 
 Value = TypeVar("Value")
+SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 Operand = Union["Expression", int]
 
 
@@ -28,7 +31,7 @@ class Expression:
     """A node: an operator (`add`, `sub`, `mul`) over two nodes, or a leaf with its arguments."""
 
     __slots__ = ("arguments", "operator")
-    _interned: dict[tuple[object, ...], "Expression"] = {}
+    _interned: ClassVar[dict[tuple[object, ...], "Expression"]] = {}
 
     operator: str
     arguments: tuple
@@ -91,7 +94,7 @@ class Expression:
     def __repr__(self) -> str:
         if self.is_leaf:
             return f"{self.operator}({', '.join(map(str, self.arguments))})"
-        return f"({self.arguments[0]!r} {dict(add='+', sub='-', mul='*')[self.operator]} {self.arguments[1]!r})"
+        return f"({self.arguments[0]!r} {SYMBOLS[self.operator]} {self.arguments[1]!r})"
 
 
 def lift(value: Operand) -> Expression:
@@ -175,7 +178,8 @@ class Scalars:
 
 
 class Degrees:
-    """Degrees in units of the table's size: a column or a Lagrange polynomial counts one, and so, generously, does X."""
+    """Degrees in units of the table's size: a column or a Lagrange polynomial counts one, and so, generously, does
+    X."""
 
     def leaf(self, node: Expression) -> int:
         return int(node.operator in ("query", "lagrange", "x"))

@@ -1,4 +1,5 @@
-"""Straight-line programs: expressions as a list of instructions over a small set of registers, for whole columns at a time."""
+"""Straight-line programs: expressions as a list of instructions over a small set of registers, for whole columns at a
+time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Program:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program with the names of what it reads: columns (also `#x` and `#lagrange`, L_0 of the domain), and leaves for its constants."""
+    """A program with the names of what it reads: columns (also `#x` and `#lagrange`, L_0 of the domain), and leaves
+    for its constants."""
 
     program: Program
     columns: tuple[str, ...]
@@ -69,7 +71,11 @@ class _Compiler:
             place[node] = self._register()
             code.append((OPERATIONS[node.operator], place[node], *operands))
         program = Program(
-            tuple(self.inputs), len(self.constants), self.registers, tuple(code), tuple(place[root] for root in self.roots)
+            tuple(self.inputs),
+            len(self.constants),
+            self.registers,
+            tuple(code),
+            tuple(place[root] for root in self.roots),
         )
         return Compiled(program, tuple(self.columns), tuple(self.constants))
 

@@ -47,7 +47,8 @@ class Register:
 class Table:
     """A table of `size` rows, a power of two; `limb_bits` is the width of its range-checked limbs.
 
-    max_degree bounds the bus's own constraints, in units of the size: 5 puts four fractions in a helper column, 3 puts two.
+    max_degree bounds the bus's own constraints, in units of the size: 5 puts four fractions in a helper column, 3
+    puts two.
     """
 
     name: str
@@ -102,7 +103,8 @@ class Table:
         return column
 
     def register(self, name: str, bits: int, value: Operand | None = None) -> Expression:
-        """An integer in [0, 2^bits) as range-checked limbs, lowest first; with `value`, a constraint `name` that they make it up."""
+        """An integer in [0, 2^bits) as range-checked limbs, lowest first; with `value`, a constraint `name` that they
+        make it up."""
         if bits % self.limb_bits:
             raise ValueError(f"{self.name}.{name}: {bits} bits are no whole number of {self.limb_bits}-bit limbs")
         limbs = [self.witness(f"{name}_{i}") for i in range(bits // self.limb_bits)]

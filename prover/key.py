@@ -1,7 +1,6 @@
 """The proving key: the verifying key, the setup, and what a prover computes once for a circuit."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from circuits.circuit import Circuit
 from circuits.table import Kind
@@ -9,21 +8,11 @@ from prover.backend import Backend, Points, Vector
 from prover.errors import ProverError
 from prover.kzg import affine, to_points
 from prover.polynomial import Values, column_values, interpolate
-from verifier.curve import G2Point, negative, total
+from prover.setup import SRS
+from verifier.curve import negative, total
 from verifier.key import VerifyingKey
 from verifier.proof import Layout
 from verifier.statement import ColumnKey
-
-
-class Setup(Protocol):
-    """What the argument needs of a structured reference string (prover.setup.SRS)."""
-
-    kind: str
-    powers: Points
-    tau_g2: G2Point
-    digest: bytes
-
-    def lagrange(self, n: int) -> Points: ...
 
 
 @dataclass(frozen=True)
@@ -32,13 +21,13 @@ class ProvingKey:
 
     verifying: VerifyingKey
     circuit: Circuit
-    srs: Setup
+    srs: SRS
     values: dict[ColumnKey, Values]
     coefficients: dict[ColumnKey, Vector]
     blinding_points: dict[int, Points]
 
 
-def setup(circuit: Circuit, parameters: bytes, srs: Setup, backend: Backend, published_diff: bool = True) -> ProvingKey:
+def setup(circuit: Circuit, parameters: bytes, srs: SRS, backend: Backend, published_diff: bool = True) -> ProvingKey:
     """The keys of a circuit under an SRS.
 
     parameters: canonical bytes of what the circuit was built from.
@@ -58,7 +47,7 @@ def setup(circuit: Circuit, parameters: bytes, srs: Setup, backend: Backend, pub
     return ProvingKey(verifying, circuit, srs, values, coefficients, _blinding_points(layout, srs, backend))
 
 
-def _blinding_points(layout: Layout, srs: Setup, backend: Backend) -> dict[int, Points]:
+def _blinding_points(layout: Layout, srs: SRS, backend: Backend) -> dict[int, Points]:
     result = {}
     for size in {table.size for table in layout.circuit.tables}:
         count = max(layout.table_blinds(table) for table in layout.circuit.tables if table.size == size)

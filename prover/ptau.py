@@ -1,6 +1,8 @@
-"""Files of powers of tau in snarkjs' format (iden3 binfile `ptau`, version 1): untrusted bytes in, located sections out.
+"""Files of powers of tau in snarkjs' format (iden3 binfile `ptau`, version 1): untrusted bytes in, located sections
+out.
 
-Sections: 1 header (field size, p, power, ceremony power), 2 tauG1 (2^(power+1) - 1 points), 3 tauG2 (2^power), 12 Lagrange bases of G1 for the domains
+Sections: 1 header (field size, p, power, ceremony power), 2 tauG1 (2^(power+1) - 1 points), 3 tauG2 (2^power), 12
+Lagrange bases of G1 for the domains
 2^0, 2^1, ... one after the other. Points are affine, coordinates little-endian in Montgomery form with R = 2^256.
 """
 
@@ -85,7 +87,7 @@ def open_ptau(path: str | Path) -> PtauFile:
             magic, version, count = struct.unpack("<4sII", file.read(12))
             if magic != MAGIC or version != VERSION:
                 raise SetupError(f"{path}: not a ptau file of version {VERSION}")
-            sections = {}
+            sections: dict[int, tuple[int, int]] = {}
             for _ in range(count):
                 kind, length = struct.unpack("<IQ", file.read(12))
                 if file.tell() + length > size:

@@ -1,4 +1,5 @@
-"""The structured reference string: powers of tau in G1 and tau in G2, from a ceremony or, for development, from a stated seed."""
+"""The structured reference string: powers of tau in G1 and tau in G2, from a ceremony or, for development, from a
+stated seed."""
 
 import hashlib
 import json
@@ -31,7 +32,8 @@ SMALLEST_STORED_BASIS = 2
 class SRS:
     """Powers [tau^i]_1 from i = 0 on, [tau]_2, and where they come from.
 
-    kind: `ceremony` or `insecure`. source: the file's BLAKE2b or the seed. bases: Lagrange bases that are known already, by domain size.
+    kind: `ceremony` or `insecure`. source: the file's BLAKE2b or the seed. bases: Lagrange bases that are known
+    already, by domain size.
     """
 
     kind: str
@@ -58,7 +60,8 @@ class SRS:
 
 
 def insecure_srs(backend: Backend, size: int, seed: bytes) -> SRS:
-    """`size` powers of a tau that everyone can compute from the seed: for development, and refused by `verify` unless allowed."""
+    """`size` powers of a tau that everyone can compute from the seed: for development, and refused by `verify` unless
+    allowed."""
     tau = int.from_bytes(hashlib.sha512(b"zkmargin insecure setup" + seed).digest(), "big") % MODULUS
 
     def basis(n: int) -> Points:
@@ -89,7 +92,8 @@ def import_ptau(backend: Backend, path: str | Path, size: int, blake2b: str | No
 
 
 def check_powers(backend: Backend, powers: Points, tau_g2: G2Point, name: str) -> None:
-    """SetupError unless P_0 = G and P_(i+1) = tau P_i: e(sum c_i P_(i+1), [1]_2) = e(sum c_i P_i, [tau]_2) for random c."""
+    """SetupError unless P_0 = G and P_(i+1) = tau P_i: e(sum c_i P_(i+1), [1]_2) = e(sum c_i P_i, [tau]_2) for random
+    c."""
     if affine(backend, powers[:1]) != [G1]:
         raise SetupError(f"{name}: the first power is not the generator")
     weights = backend.vector([secrets.randbits(CHALLENGE_BITS) for _ in range(len(powers) - 1)])
@@ -118,7 +122,7 @@ def save_srs(srs: SRS, path: str | Path) -> None:
     }
     arrays["header"] = np.frombuffer(json.dumps(header | {"checksum": _checksum(arrays)}).encode(), np.uint8)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     os.replace(file.name, path)

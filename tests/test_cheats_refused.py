@@ -1,4 +1,5 @@
-"""The verifier refuses what the mock prover refuses: every cheating assignment, proven without a conscience, in a real proof."""
+"""The verifier refuses what the mock prover refuses: every cheating assignment, proven without a conscience, in a
+real proof."""
 
 import importlib
 from collections.abc import Mapping
@@ -50,7 +51,12 @@ def with_commitments(key: ProvingKey, backend: Backend, statement: Statement, as
 
 
 def without_conscience(
-    setting: Setting, evaluations: Evaluations, _: object, challenges: Mapping[str, int], sigmas: Mapping[str, int], zeta: int
+    setting: Setting,
+    evaluations: Evaluations,
+    _: object,
+    challenges: Mapping[str, int],
+    sigmas: Mapping[str, int],
+    zeta: int,
 ) -> int:
     """In place of the prover's own check: the value that the verifier will compute, whether or not it is true."""
     known = {**evaluations.columns, **public_evaluations(setting.key.circuit, setting.statement, zeta)}
@@ -75,7 +81,7 @@ def test_the_same_prover_persuades_where_nothing_is_wrong(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", sorted(CHEATS))
 def test_cheats_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    with pytest.raises(InvalidProof, match="statement|bus|openings"):
+    with pytest.raises(InvalidProof, match=r"statement|bus|openings"):
         judge(monkeypatch, CHEATS[name]())
 
 
@@ -83,5 +89,5 @@ def test_cheats_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(TAMPERS))
 def test_tampers_of_single_laws_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     tamper, expected = TAMPERS[name]
-    with pytest.raises(InvalidProof, match="statement|bus|openings"):
+    with pytest.raises(InvalidProof, match=r"statement|bus|openings"):
         judge(monkeypatch, as_cheat(tamper(), *expected))

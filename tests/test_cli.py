@@ -41,8 +41,14 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def verify(proven: Path, **files: Path) -> Result:
-    paths = {name: proven / "proof" / f"{name}.json" for name in ("key", "statement")} | {"proof": proven / "proof" / "proof.bin"} | files
-    return run("verify", "--key", paths["key"], "--statement", paths["statement"], paths["proof"], "--allow-insecure", "--json")
+    paths = (
+        {name: proven / "proof" / f"{name}.json" for name in ("key", "statement")}
+        | {"proof": proven / "proof" / "proof.bin"}
+        | files
+    )
+    return run(
+        "verify", "--key", paths["key"], "--statement", paths["statement"], paths["proof"], "--allow-insecure", "--json"
+    )
 
 
 def test_from_a_tape_to_a_verdict(proven: Path) -> None:
@@ -63,7 +69,11 @@ def test_insecure_keys_are_refused_unless_allowed(proven: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [(lambda b: b[:-1] + bytes([b[-1] ^ 1]), "point W'"), (lambda b: b[:-32], "proof length"), (lambda b: b + b"x", "proof length")],
+    [
+        (lambda b: b[:-1] + bytes([b[-1] ^ 1]), "point W'"),
+        (lambda b: b[:-32], "proof length"),
+        (lambda b: b + b"x", "proof length"),
+    ],
 )
 def test_a_changed_proof_is_refused(proven: Path, tmp_path: Path, change: object, named: str) -> None:
     path = tmp_path / "proof.bin"
@@ -121,7 +131,11 @@ def test_bad_input_is_one_line_and_changes_nothing(proven: Path, tmp_path: Path)
     path.write_text('{"type": "tick", "time": 1, "rows": [[1, 0]]}\n{"type": "touch", "cell": 2, "color": 3}\n')
     before = done("inspect", proven / "rollup", "--json")
     result = run("apply", proven / "rollup", path)
-    assert result.exit_code == 2 and result.output.startswith("zkmargin: ") and "bad.jsonl, line 2, field color" in result.output
+    assert (
+        result.exit_code == 2
+        and result.output.startswith("zkmargin: ")
+        and "bad.jsonl, line 2, field color" in result.output
+    )
     assert len(result.output.splitlines()) == 1 and done("inspect", proven / "rollup", "--json") == before
 
 
@@ -132,14 +146,27 @@ def test_bad_input_is_one_line_and_changes_nothing(proven: Path, tmp_path: Path)
         (("inspect", "{rollup}", "--cell", "999"), "no cell 999"),
         (("prove", "{rollup}", "7"), "no batch 7"),
         (("inspect", "{tape}"), "there is no rollup"),
-        (("init", "{rollup}", "--parameters", "{tape}/parameters.json", "--setup", "{setup}"), "there is a rollup already"),
+        (
+            ("init", "{rollup}", "--parameters", "{tape}/parameters.json", "--setup", "{setup}"),
+            "there is a rollup already",
+        ),
         (("setup", "--parameters", "{tape}/parameters.json", "--ptau", "{setup}", "--out", "{out}"), "not a ptau file"),
-        (("init", "{out}", "--parameters", "{tape}/parameters.json", "--setup", "{tape}/parameters.json"), "not a setup file"),
+        (
+            ("init", "{out}", "--parameters", "{tape}/parameters.json", "--setup", "{tape}/parameters.json"),
+            "not a setup file",
+        ),
         (("setup", "--parameters", "{setup}", "--insecure", "x", "--out", "{out}"), "not JSON"),
     ],
 )
-def test_what_a_user_can_mend_is_said_in_one_line(proven: Path, tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
-    paths = {"rollup": proven / "rollup", "tape": proven / "tape", "setup": proven / "setup.npz", "out": tmp_path / "out"}
+def test_what_a_user_can_mend_is_said_in_one_line(
+    proven: Path, tmp_path: Path, arguments: tuple[str, ...], named: str
+) -> None:
+    paths = {
+        "rollup": proven / "rollup",
+        "tape": proven / "tape",
+        "setup": proven / "setup.npz",
+        "out": tmp_path / "out",
+    }
     result = run(*[argument.format(**paths) for argument in arguments])
     assert (result.exit_code, len(result.output.splitlines())) == (2, 1), result.output
     assert named in result.output
@@ -155,7 +182,15 @@ def test_a_setup_that_is_too_small(proven: Path, tmp_path: Path) -> None:
 
 def test_verify_loads_no_numpy(proven: Path) -> None:
     folder = proven / "proof"
-    arguments = ["verify", "--key", folder / "key.json", "--statement", folder / "statement.json", folder / "proof.bin", "--allow-insecure"]
+    arguments = [
+        "verify",
+        "--key",
+        folder / "key.json",
+        "--statement",
+        folder / "statement.json",
+        folder / "proof.bin",
+        "--allow-insecure",
+    ]
     code = (
         "import sys\nfrom zkmargin.cli import main\n"
         f"main({[str(argument) for argument in arguments]!r}, standalone_mode=False)\n"
@@ -175,7 +210,9 @@ def test_under_a_real_ceremony(proven: Path, tmp_path: Path) -> None:
     done("apply", tmp_path / "rollup", proven / "tape" / "batch-000.jsonl")
     done("prove", tmp_path / "rollup", 0, "--out", tmp_path / "proof")
     folder = tmp_path / "proof"
-    accepted = done("verify", "--key", folder / "key.json", "--statement", folder / "statement.json", folder / "proof.bin", "--json")
+    accepted = done(
+        "verify", "--key", folder / "key.json", "--statement", folder / "statement.json", folder / "proof.bin", "--json"
+    )
     assert json.loads(accepted)["setup"] == "ceremony"
     crossed = verify(proven, key=folder / "key.json")
     assert crossed.exit_code == 1 and "refused" in crossed.output

@@ -16,11 +16,18 @@ def test_ci_calls_the_test_command_of_the_readme() -> None:
     assert commands[1] in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-LOADED = "import sys; before = set(sys.modules); import {}; print(*sorted({{m.split('.')[0] for m in set(sys.modules) - before}}))"
+LOADED = """
+import sys
+before = set(sys.modules)
+import {}
+print(*{{name.split(".")[0] for name in set(sys.modules) - before}})
+"""
 
 
 def top_level_modules(statement: str) -> set[str]:
-    done = subprocess.run([sys.executable, "-c", LOADED.format(statement)], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(statement)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split())
 
 

@@ -16,7 +16,7 @@ from zkmargin.proving import batch_assignment, batch_statement, check_batch, mar
 from zkmargin.state import State
 from zkmargin.transactions import read_transactions
 
-# Two accounts of one perpetual open, deposit and trade 1,000 base units at 30,000 quote units each; the last line is refused.
+# Two accounts open, deposit and trade 1,000 base units at 30,000 quote units each; the last line is refused.
 TRANSACTIONS = """
 {"type": "tick", "time": 60, "rows": [[1966080000, 5]]}
 {"type": "open", "cell": 2, "market": 0, "queue": 0}
@@ -30,7 +30,9 @@ TRANSACTIONS = """
 
 def test_a_batch_becomes_a_verified_proof(tmp_path: Path) -> None:
     # The rules: one market, 1 % maintenance and 2 % initial margin, positions up to a notional of 2^50 quote units.
-    market = Market("BTC-USD", funding_cap=1000, tiers=build_tiers([(0, 655, 1311)], cap=1 << 66), price=30_000 << 16, index=0)
+    market = Market(
+        "BTC-USD", funding_cap=1000, tiers=build_tiers([(0, 655, 1311)], cap=1 << 66), price=30_000 << 16, index=0
+    )
     parameters = Parameters((market,), 0, 1, 3000, 6000, trade_fee_cap=100, liquidation_fee_cap=1000, genesis_time=0)
     shape = Shape(rows=32, cells=16, limb_bits=8, published_diff=True)
 

@@ -1,4 +1,5 @@
-"""The arbiter of margin batches: keys and statements of the margin circuit, as the argument of this package sees them."""
+"""The arbiter of margin batches: keys and statements of the margin circuit, as the argument of this package sees
+them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 
 from circuits.circuit import PublicTerm
 from circuits.margin.circuit import margin_circuit
-from circuits.margin.parameters import ParameterError, Parameters, Shape
+from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import Statement, check_statement, public_columns, public_scalars, public_terms
 from verifier.curve import Point
 from verifier.errors import InvalidKey

@@ -14,7 +14,8 @@ import click
 
 DOES_NOT_HOLD, BAD_INPUT = 1, 2
 BAD_INPUT_ERRORS = {
-    "BackendError", "InputError", "InvalidKey", "InvalidStatement", "ParameterError", "ProverError", "SetupError", "StoreError",
+    "BackendError", "InputError", "InvalidKey", "InvalidStatement",
+    "ParameterError", "ProverError", "SetupError", "StoreError",
 }  # fmt: skip
 """What a user can mend, by name: importing the classes would load every package."""
 
@@ -22,7 +23,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-backend_option = click.option("--backend", "backend_name", default="auto", show_default=True, help="reference, cpu or auto.")
+backend_option = click.option(
+    "--backend", "backend_name", default="auto", show_default=True, help="reference, cpu or auto."
+)
 rollup_argument = click.argument("folder", type=FOLDER)
 
 
@@ -32,9 +35,22 @@ def population_options(command: Any) -> Any:
         click.option("--oracle", type=FILE, help="Minute bars: the trades happen at their times and closes."),
         click.option("--day", help="The day of the bars to take, as 2020-03-12; without it all."),
         click.option("--accounts", default=4096, show_default=True, type=click.IntRange(min=16)),
-        click.option("--rows", default=4096, show_default=True, type=click.IntRange(min=64), help="Of a batch, a power of two."),
-        click.option("--limb-bits", default="16", show_default=True, type=click.Choice(["8", "16"]), callback=lambda _c, _p, v: int(v)),
-        click.option("--seed", default="zkmargin", show_default=True, help="Of the population, the price model and an insecure setup."),
+        click.option(
+            "--rows", default=4096, show_default=True, type=click.IntRange(min=64), help="Of a batch, a power of two."
+        ),
+        click.option(
+            "--limb-bits",
+            default="16",
+            show_default=True,
+            type=click.Choice(["8", "16"]),
+            callback=lambda _c, _p, v: int(v),
+        ),
+        click.option(
+            "--seed",
+            default="zkmargin",
+            show_default=True,
+            help="Of the population, the price model and an insecure setup.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -96,7 +112,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--tape", "tape", type=FILE, multiple=True, help="Trade files as exchanges publish them (see zkmargin tape).")
+@click.option(
+    "--tape", "tape", type=FILE, multiple=True, help="Trade files as exchanges publish them (see zkmargin tape)."
+)
 @population_options
 @backend_option
 @as_json
@@ -134,7 +152,9 @@ def demo(
 @click.option("--insecure", metavar="SEED", help="Derive the secret from a seed: for development only.")
 @click.option("--out", type=NEW_FILE, required=True)
 @backend_option
-def setup(parameters_file: Path, ptau: Path | None, blake2b: str | None, insecure: str | None, out: Path, backend_name: str) -> None:
+def setup(
+    parameters_file: Path, ptau: Path | None, blake2b: str | None, insecure: str | None, out: Path, backend_name: str
+) -> None:
     """A structured reference string large enough for the parameters' circuit."""
     from prover.backend import get_backend
     from prover.setup import import_ptau, insecure_srs, save_srs
@@ -145,7 +165,11 @@ def setup(parameters_file: Path, ptau: Path | None, blake2b: str | None, insecur
         raise click.UsageError("one of --ptau and --insecure is needed")
     parameters, shape = read_parameters(parameters_file)
     layout, backend = layout_of(parameters, shape), get_backend(backend_name)
-    srs = import_ptau(backend, ptau, layout.powers, blake2b) if ptau else insecure_srs(backend, layout.powers, str(insecure).encode())
+    srs = (
+        import_ptau(backend, ptau, layout.powers, blake2b)
+        if ptau
+        else insecure_srs(backend, layout.powers, str(insecure).encode())
+    )
     for table in layout.circuit.tables:
         srs.lagrange(table.size)
     save_srs(srs, out)
@@ -173,7 +197,16 @@ def init(folder: Path, parameters_file: Path, setup_file: Path, backend_name: st
 @click.argument("tape", type=FILE, nargs=-1)
 @population_options
 @click.option("--out", type=FOLDER, required=True)
-def tape(tape: tuple[Path, ...], oracle: Path | None, day: str | None, accounts: int, rows: int, limb_bits: int, seed: str, out: Path) -> None:
+def tape(
+    tape: tuple[Path, ...],
+    oracle: Path | None,
+    day: str | None,
+    accounts: int,
+    rows: int,
+    limb_bits: int,
+    seed: str,
+    out: Path,
+) -> None:
     """Trades of an exchange's files (or of the price model, without a file) as batches for a seeded population.
 
     Prices, sizes and times stay those of the tape. Writes parameters.json and batch-NNN.jsonl into --out.
@@ -213,7 +246,10 @@ def check(folder: Path, number: int, as_json: bool) -> None:
 
     failures = Rollup(folder).check(number)
     if as_json:
-        listed = [{"constraint": f.constraint, "row": f.row, "cells": {k: str(v) for k, v in f.cells.items()}} for f in failures]
+        listed = [
+            {"constraint": f.constraint, "row": f.row, "cells": {k: str(v) for k, v in f.cells.items()}}
+            for f in failures
+        ]
         click.echo(json.dumps(listed))
     else:
         click.echo("\n".join(map(str, failures)) or f"batch {number}: every constraint holds")

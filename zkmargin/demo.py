@@ -29,7 +29,8 @@ def make_batches(
 ) -> tuple[Parameters, Shape, Batches]:
     """Parameters, shape, and the batches of a population on a tape: the trades of the files, else of the price model.
 
-    Of more trades than a batch holds, evenly spaced ones are taken. With `oracle`, minute bars (of the given day), the trades keep their sizes and
+    Of more trades than a batch holds, evenly spaced ones are taken. With `oracle`, minute bars (of the given day),
+    the trades keep their sizes and
     happen at the bars' times and closes.
     """
     count = int(rows * TRADES_PER_ROW)
@@ -52,7 +53,12 @@ def on_bars(prints: Sequence[Trade], bars: Sequence[tuple[int, Any]], path: Path
 
 
 def run_demo(
-    parameters: Parameters, shape: Shape, batches: Batches, seed: str, backend_name: str, progress: Callable[[str, int, int], None]
+    parameters: Parameters,
+    shape: Shape,
+    batches: Batches,
+    seed: str,
+    backend_name: str,
+    progress: Callable[[str, int, int], None],
 ) -> dict[str, Any]:
     """Sets up, applies, proves and verifies every batch in a rollup of its own; the figures of each."""
     started, backend = time.perf_counter(), get_backend(backend_name)
@@ -63,7 +69,10 @@ def run_demo(
         rollup = Rollup(folder, backend_name)
         rollup.proving_key()
         ready = time.perf_counter()
-        proven = [_prove(rollup, write_transactions(folder / f"{i}.jsonl", batch), progress) for i, batch in enumerate(batches)]
+        proven = [
+            _prove(rollup, write_transactions(folder / f"{i}.jsonl", batch), progress)
+            for i, batch in enumerate(batches)
+        ]
     seconds = {"setup": round(ready - started, 2), "all": round(time.perf_counter() - started, 2)}
     return {"backend": backend.name, "cells": shape.cells, "setup": "insecure", "seconds": seconds, "batches": proven}
 
@@ -83,7 +92,17 @@ def _prove(rollup: Rollup, path: Path, progress: Callable[[str, int, int], None]
     }
 
 
-COLUMNS = ("batch", "rows", "position changes", "liquidate", "deleverage", "refused", "prove seconds", "verify seconds", "proof bytes")
+COLUMNS = (
+    "batch",
+    "rows",
+    "position changes",
+    "liquidate",
+    "deleverage",
+    "refused",
+    "prove seconds",
+    "verify seconds",
+    "proof bytes",
+)
 
 
 def demo_table(report: dict[str, Any]) -> Any:
@@ -91,7 +110,8 @@ def demo_table(report: dict[str, Any]) -> Any:
     from rich.table import Table
 
     seconds = report["seconds"]
-    title = f"{report['cells']} cells, backend {report['backend']}, insecure setup {seconds['setup']} s; all {seconds['all']} s; every proof verified"
+    sizes = f"{report['cells']} cells, backend {report['backend']}, insecure setup {seconds['setup']} s"
+    title = f"{sizes}; all {seconds['all']} s; every proof verified"
     table = Table(*COLUMNS, title=title)
     for batch in report["batches"]:
         table.add_row(*[str(batch.get(name, 0)) for name in COLUMNS])

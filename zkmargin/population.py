@@ -1,9 +1,12 @@
-"""A seeded population on a tape: every trade of the tape is given two accounts, and what the venue does around it follows from the rules.
+"""A seeded population on a tape: every trade of the tape is given two accounts, and what the venue does around it
+follows from the rules.
 
-Units: a base unit is 1e-6 coin and a quote unit 1e-6 quote, so a price in quote units per base unit is the price per coin. Cash is price times
+Units: a base unit is 1e-6 coin and a quote unit 1e-6 quote, so a price in quote units per base unit is the price per
+coin. Cash is price times
 size, which the decimals of exchanges make whole; prices, sizes and times stay those of the tape.
 
-Each account deposits what its own trades of the tape will need under the initial margin, times a factor: 1 for a quarter of the accounts (these
+Each account deposits what its own trades of the tape will need under the initial margin, times a factor: 1 for a
+quarter of the accounts (these
 live at the edge, and are who is liquidated), 1.1 to 20 for the others.
 """
 
@@ -11,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from typing import Literal
 
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.tiers import build_tiers
@@ -18,7 +22,19 @@ from zkmargin.batch import BatchBuilder
 from zkmargin.rules import Refused, Settled
 from zkmargin.state import State
 from zkmargin.tape import Trade as Print
-from zkmargin.transactions import Cover, Deleverage, Deposit, Liquidate, Open, Tick, Touch, Trade, Transaction, Transfer, Withdraw
+from zkmargin.transactions import (
+    Cover,
+    Deleverage,
+    Deposit,
+    Liquidate,
+    Open,
+    Tick,
+    Touch,
+    Trade,
+    Transaction,
+    Transfer,
+    Withdraw,
+)
 
 FEE_CELL, INSURANCE_CELL, FIRST_ACCOUNT = 0, 1, 2
 LIQUIDATORS = 4  # the first accounts; they trade nothing else
@@ -33,9 +49,19 @@ FUNDING_RATE = 50  # of the cap's 2^16: what the index moves by
 
 
 def population_parameters(price: Decimal, time: int) -> Parameters:
-    """A venue of one market: 0.40 % initial and 0.35 % maintenance margin, more from a notional of 2^50 quote units on."""
+    """A venue of one market: 0.40 % initial and 0.35 % maintenance margin, more from a notional of 2^50 quote units
+    on."""
     tiers = build_tiers([(0, 229, 262), (1 << 66, 655, 1311)], cap=1 << 69)
-    return Parameters((Market("COIN-USD", FUNDING_CAP, tiers, oracle_price(price), 0),), FEE_CELL, INSURANCE_CELL, 3277, 6554, 66, 655, time)
+    return Parameters(
+        (Market("COIN-USD", FUNDING_CAP, tiers, oracle_price(price), 0),),
+        FEE_CELL,
+        INSURANCE_CELL,
+        3277,
+        6554,
+        66,
+        655,
+        time,
+    )
 
 
 def oracle_price(price: Decimal) -> int:
@@ -58,14 +84,16 @@ class Order:
 
 
 def assign(trades: Sequence[Print], accounts: int, seed: str) -> list[Order]:
-    """Two different accounts for each trade, liquidators aside; the oracle's price is that of the first trade after its tick."""
+    """Two different accounts for each trade, liquidators aside; the oracle's price is that of the first trade after
+    its tick."""
     random = Random(f"parties {seed}")
     orders: list[Order] = []
     group = ticks_apart(len(trades))
     for i, trade in enumerate(trades):
         price = orders[-1].price if i % group else oracle_price(trade.price)
         a, b = random.sample(range(FIRST_ACCOUNT + LIQUIDATORS, FIRST_ACCOUNT + accounts), 2)
-        size, direction = int(trade.quantity * UNIT), 1 if trade.buyer_took else -1
+        size = int(trade.quantity * UNIT)
+        direction: Literal[1, -1] = 1 if trade.buyer_took else -1
         cash = round(trade.price * size)
         taken = Trade(a, b, size, direction, direction * cash, cash * TAKER_FEE >> 16, 0)
         orders.append(Order(taken, trade.time, price))
@@ -73,14 +101,18 @@ def assign(trades: Sequence[Print], accounts: int, seed: str) -> list[Order]:
 
 
 def needed_collateral(orders: Sequence[Order], market: Market) -> dict[int, int]:
-    """For each account, the least deposit with which each of its trades meets the initial margin at the oracle's price."""
+    """For each account, the least deposit with which each of its trades meets the initial margin at the oracle's
+    price."""
     position: dict[int, int] = {}
     cash: dict[int, int] = {}
     need: dict[int, int] = {}
     for order in orders:
         trade = order.trade
         delta = trade.direction * trade.size
-        for address, change, paid in ((trade.a, delta, trade.cash + trade.fee_a), (trade.b, -delta, -trade.cash + trade.fee_b)):
+        for address, change, paid in (
+            (trade.a, delta, trade.cash + trade.fee_a),
+            (trade.b, -delta, -trade.cash + trade.fee_b),
+        ):
             position[address] = position.get(address, 0) + change
             cash[address] = cash.get(address, 0) - paid
             required = market.requirement(abs(position[address]) * order.price, "initial")
@@ -150,7 +182,11 @@ class Population:
     def _risk(self) -> None:
         """Every account below maintenance is liquidated, deleveraged or covered, as far as the rules go."""
         price, index = self.state.rows[0]
-        accounts = [Settled.of(address, cell, self.market, price, index) for address, cell in self.state.accounts() if cell.position or cell.collateral < 0]
+        accounts = [
+            Settled.of(address, cell, self.market, price, index)
+            for address, cell in self.state.accounts()
+            if cell.position or cell.collateral < 0
+        ]
         for account in accounts:
             if account.equity < 0:
                 self._bankrupt(account, accounts)
@@ -169,7 +205,8 @@ class Population:
         return FIRST_ACCOUNT + address % LIQUIDATORS
 
     def _bankrupt(self, account: Settled, others: Sequence[Settled]) -> None:
-        """Deleveraged against an account of the other side at the price where nothing is left; without a position, covered."""
+        """Deleveraged against an account of the other side at the price where nothing is left; without a position,
+        covered."""
         if not account.before.position:
             insurance = self.state.cell(INSURANCE_CELL).collateral
             self._do(Cover(account.address, min(-account.collateral, insurance)))
@@ -177,8 +214,10 @@ class Population:
         size = abs(account.before.position)
         for other in others:
             opposite = other.before.position * account.before.position < 0
-            if opposite and abs(self.state.cell(other.address).position) >= size and self._possible(
-                step := Deleverage(other.address, account.address, size, -account.collateral)
+            if (
+                opposite
+                and abs(self.state.cell(other.address).position) >= size
+                and self._possible(step := Deleverage(other.address, account.address, size, -account.collateral))
             ):
                 self._do(step)
                 return

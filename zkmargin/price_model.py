@@ -1,6 +1,7 @@
 """Trades that need no file: a seeded random walk with a crash in it.
 
-log price moves by 1 basis point (standard deviation) a trade; from 55 % to 60 % of the tape it also falls by a total of 6 %, and wins half of
+log price moves by 1 basis point (standard deviation) a trade; from 55 % to 60 % of the tape it also falls by a total
+of 6 %, and wins half of
 that back until 70 %. Two trades a second; quantities are log-normal around 0.05 coins, at most 5.
 """
 
@@ -24,7 +25,9 @@ def model_trades(count: int, seed: str) -> list[Trade]:
         log_price += random.gauss(0, STEP) + sum(_drift(i / count, *phase) for phase in (CRASH, RECOVERY)) / count
         quantity = min(5.0, 0.05 * exp(random.gauss(0, 1)))
         price = Decimal(round(START_PRICE * exp(log_price) * 100)) / 100
-        trades.append(Trade(START_TIME + i // 2, price, Decimal(max(1, round(quantity * 1000))) / 1000, random.random() < 0.5))
+        trades.append(
+            Trade(START_TIME + i // 2, price, Decimal(max(1, round(quantity * 1000))) / 1000, random.random() < 0.5)
+        )
     return trades
 
 

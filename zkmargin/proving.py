@@ -41,7 +41,8 @@ def commit_cells(srs: SRS, backend: Backend, size: int, cells: Mapping[int, int]
 
 
 def batch_statement(batch: Batch, old: Point, srs: SRS, backend: Backend, shape: Shape) -> Statement:
-    """The statement of a batch on the state committed in `old`: the new commitment is the old one plus that of the differences."""
+    """The statement of a batch on the state committed in `old`: the new commitment is the old one plus that of the
+    differences."""
     new = total([old, commit_cells(srs, backend, shape.cells, batch.diff)])
     diff = tuple(batch.diff.items()) if shape.published_diff else None
     return Statement(batch.number, old, new, batch.last_oracle, batch.ticks, batch.next_queue, batch.l1, diff)
@@ -62,4 +63,3 @@ def prove_batch(
 ) -> bytes:
     """The proof of a batch; progress is told (stage, steps done, steps in all)."""
     return prove(key, MarginStatement.under(key.verifying, statement), assignment, backend, progress=progress)
-

@@ -1,4 +1,5 @@
-"""A rollup in a folder: apply batches, check, prove and verify them. Every step is kept as soon as it is done, and done once."""
+"""A rollup in a folder: apply batches, check, prove and verify them. Every step is kept as soon as it is done, and
+done once."""
 
 import hashlib
 import json
@@ -30,7 +31,8 @@ STORE, SETUP = "rollup.sqlite", "setup.npz"
 
 
 def create_rollup(folder: Path, parameters: Parameters, shape: Shape, srs: SRS, backend: Backend) -> VerifyingKey:
-    """A new rollup with an empty state; SetupError when the SRS is too small, StoreError when the folder has a rollup."""
+    """A new rollup with an empty state; SetupError when the SRS is too small, StoreError when the folder has a
+    rollup."""
     if (folder / STORE).exists():
         raise StoreError(f"{folder / STORE}: there is a rollup already")
     key = margin_key(parameters, shape, srs, backend).verifying
@@ -97,11 +99,17 @@ class Rollup:
         return {"batch": number, "proof bytes": len(proof), "new proof": stored.proof is None}
 
     def verify(self, number: int) -> None:
-        """Verifies the stored proof under the rollup's own key and notes the verdict; InvalidProof, StoreError when there is none."""
+        """Verifies the stored proof under the rollup's own key and notes the verdict; InvalidProof, StoreError when
+        there is none."""
         stored = self.store.batch(number)
         if stored.proof is None:
             raise StoreError(f"{self.store.path}: batch {number} has no proof")
-        verify(self.key, MarginStatement(stored.statement, self.parameters, self.shape), stored.proof, self.key.srs_kind == INSECURE)
+        verify(
+            self.key,
+            MarginStatement(stored.statement, self.parameters, self.shape),
+            stored.proof,
+            self.key.srs_kind == INSECURE,
+        )
         self.store.mark_verified(number)
 
     def describe(self) -> dict[str, Any]:
@@ -117,7 +125,9 @@ class Rollup:
             "next L1 operation": state.queue,
             "cells in use": len(state.cells),
             "root": "infinity" if commitment is None else [hex(c) for c in commitment],
-            "batches": [{"batch": n, "proven": proven, "verified": verified} for n, proven, verified in self.store.batches()],
+            "batches": [
+                {"batch": n, "proven": proven, "verified": verified} for n, proven, verified in self.store.batches()
+            ],
         }
 
     def describe_cell(self, address: int) -> dict[str, Any]:

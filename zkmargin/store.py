@@ -1,4 +1,5 @@
-"""State and history of a rollup in one SQLite file; what changes together is one transaction, so a kill leaves either all of it or nothing."""
+"""State and history of a rollup in one SQLite file; what changes together is one transaction, so a kill leaves either
+all of it or nothing."""
 
 import json
 import sqlite3
@@ -15,7 +16,8 @@ SCHEMA = """
 CREATE TABLE rollup (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, head TEXT NOT NULL);
 CREATE TABLE cells (address INTEGER PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE batches (
-    number INTEGER PRIMARY KEY, input_digest TEXT NOT NULL UNIQUE, input BLOB NOT NULL, statement TEXT NOT NULL, changes TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, input_digest TEXT NOT NULL UNIQUE, input BLOB NOT NULL, statement TEXT NOT NULL,
+    changes TEXT NOT NULL,
     summary TEXT NOT NULL, proof BLOB, verified INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE refusals (batch INTEGER NOT NULL REFERENCES batches, line INTEGER NOT NULL, reason TEXT NOT NULL);
@@ -30,7 +32,8 @@ class StoreError(ValueError):
 
 @dataclass(frozen=True)
 class StoredBatch:
-    """A batch as it was applied. input: its JSON Lines; changes: (address, value before, value after) of each changed cell."""
+    """A batch as it was applied. input: its JSON Lines; changes: (address, value before, value after) of each changed
+    cell."""
 
     number: int
     input: bytes
@@ -102,13 +105,17 @@ class Store:
             if row is None:
                 raise StoreError(f"{self.path}: there is no batch {number}")
             changes = tuple((address, int(old, 16), int(new, 16)) for address, old, new in json.loads(row[2]))
-            return StoredBatch(number, row[0], Statement.from_json(row[1]), changes, json.loads(row[3]), row[4], bool(row[5]))
+            return StoredBatch(
+                number, row[0], Statement.from_json(row[1]), changes, json.loads(row[3]), row[4], bool(row[5])
+            )
 
     def cells_before(self, number: int) -> dict[int, int]:
         """The non-empty cells before a batch: the present ones with all batches from there on undone."""
         cells = self.state()[0].cells
         with _errors(self.path):
-            rows = self._connection.execute("SELECT changes FROM batches WHERE number >= ? ORDER BY number DESC", (number,))
+            rows = self._connection.execute(
+                "SELECT changes FROM batches WHERE number >= ? ORDER BY number DESC", (number,)
+            )
             for (changes,) in rows:
                 for address, old, _ in json.loads(changes):
                     cells[address] = int(old, 16)
@@ -117,7 +124,9 @@ class Store:
     def batches(self) -> list[tuple[int, bool, bool]]:
         """(number, proven, verified) of every batch."""
         with _errors(self.path):
-            rows = self._connection.execute("SELECT number, proof IS NOT NULL, verified FROM batches ORDER BY number").fetchall()
+            rows = self._connection.execute(
+                "SELECT number, proof IS NOT NULL, verified FROM batches ORDER BY number"
+            ).fetchall()
         return [(number, bool(proven), bool(verified)) for number, proven, verified in rows]
 
     def refusals(self, number: int) -> list[tuple[int, str]]:
@@ -127,7 +136,12 @@ class Store:
             return [(int(line), str(reason)) for line, reason in self._connection.execute(query, (number,))]
 
     def add_batch(
-        self, batch: StoredBatch, digest: str, refusals: Sequence[tuple[int, str]], head: State, commitment: tuple[int, int] | None
+        self,
+        batch: StoredBatch,
+        digest: str,
+        refusals: Sequence[tuple[int, str]],
+        head: State,
+        commitment: tuple[int, int] | None,
     ) -> None:
         """Stores a batch and the state after it, at once; StoreError when another process has moved the state on."""
         with self._write() as connection:
@@ -138,7 +152,9 @@ class Store:
             columns = "number, input_digest, input, statement, changes, summary"
             connection.execute(f"INSERT INTO batches ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
             self._checkpoint("batch written")
-            connection.executemany("INSERT INTO refusals VALUES (?, ?, ?)", [(batch.number, *refusal) for refusal in refusals])
+            connection.executemany(
+                "INSERT INTO refusals VALUES (?, ?, ?)", [(batch.number, *refusal) for refusal in refusals]
+            )
             self._write_cells(connection, {address: new for address, _, new in batch.changes})
             self._checkpoint("cells written")
             connection.execute("UPDATE rollup SET head = ?", (_head(head, commitment),))
@@ -160,7 +176,9 @@ class Store:
     def _write_cells(self, connection: sqlite3.Connection, values: Mapping[int, int]) -> None:
         kept = [(address, hex(value)) for address, value in values.items() if value]
         connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", kept)
-        connection.executemany("DELETE FROM cells WHERE address = ?", [(address,) for address, value in values.items() if not value])
+        connection.executemany(
+            "DELETE FROM cells WHERE address = ?", [(address,) for address, value in values.items() if not value]
+        )
 
     def _one(self, query: str) -> tuple[str, ...]:
         with _errors(self.path):
@@ -186,7 +204,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _head(state: State, commitment: tuple[int, int] | None) -> str:
     names = ("rows", "tick", "time", "queue", "batch")
-    return json.dumps({name: getattr(state, name) for name in names} | {"commitment": commitment and [hex(c) for c in commitment]})
+    return json.dumps(
+        {name: getattr(state, name) for name in names} | {"commitment": commitment and [hex(c) for c in commitment]}
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """From a batch of the state machine to the columns of the margin circuit.
 
-What a row states freely is filled in here; whatever the circuit defines by an expression (margin registers, room under a cap) is evaluated from that
+What a row states freely is filled in here; whatever the circuit defines by an expression (margin registers, room
+under a cap) is evaluated from that
 very expression, so the witness cannot drift from the law.
 """
 
@@ -18,7 +19,7 @@ from circuits.margin.circuit import tier_rows
 from circuits.margin.leg import FUNDING_FRACTION, SIGN_BIAS
 from circuits.margin.parameters import Market, Parameters, Tier
 from circuits.margin.statement import OracleRow, Statement, public_columns, public_scalars
-from circuits.margin.transitions import INITIAL, INITIAL_OPEN, KINDS, L1_CODES, MAINTENANCE
+from circuits.margin.transitions import INITIAL, INITIAL_OPEN, KINDS, MAINTENANCE
 from circuits.table import Table
 from zkmargin.machine import Leg, Step
 
@@ -44,20 +45,33 @@ class _Recorder:
 
 
 def build_assignment(
-    circuit: Circuit, parameters: Parameters, statement: Statement, steps: Sequence[Step], old: Mapping[int, int], new: Mapping[int, int]
+    circuit: Circuit,
+    parameters: Parameters,
+    statement: Statement,
+    steps: Sequence[Step],
+    old: Mapping[int, int],
+    new: Mapping[int, int],
 ) -> Assignment:
     """All witness, state and public columns of a batch.
 
-    steps: one a row, in order, without the padding after the last; a `collect`, being last, is put in the table's last row. old, new: the
+    steps: one a row, in order, without the padding after the last; a `collect`, being last, is put in the table's
+    last row. old, new: the
     non-zero cells before and after, packed.
     """
     table = circuit.table("transitions")
     recorder = _Recorder()
     oracle = {(row.tick, row.market): row for row in statement.oracle}
-    filled = [_row(row, step, parameters, oracle, recorder) for row, step in _place(steps, table.size, statement.oracle[0].tick)]
+    filled = [
+        _row(row, step, parameters, oracle, recorder)
+        for row, step in _place(steps, table.size, statement.oracle[0].tick)
+    ]
     transitions = _columns(table, filled, public_scalars(statement))
     lookups = _lookup_columns(circuit, parameters, statement, transitions, recorder)
-    return {"transitions": transitions, "cells": _cell_columns(circuit.table("cells"), old, new, recorder), "lookups": lookups}
+    return {
+        "transitions": transitions,
+        "cells": _cell_columns(circuit.table("cells"), old, new, recorder),
+        "lookups": lookups,
+    }
 
 
 def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[int, Step]]:
@@ -71,23 +85,38 @@ def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[
     return enumerate([*body, *padding, *tail])
 
 
-def _row(row: int, step: Step, parameters: Parameters, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder) -> Values:
+def _row(
+    row: int, step: Step, parameters: Parameters, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder
+) -> Values:
     values: Values = dict.fromkeys(KINDS, 0)
     if step.kind != "pad":
         values[step.kind] = 1
-    account = step.a if step.a is not None and step.a.settled else step.b if step.b is not None and step.b.settled else None
+    account = (
+        step.a if step.a is not None and step.a.settled else step.b if step.b is not None and step.b.settled else None
+    )
     price, index, market = 0, 0, 0
     if account is not None:
         market = account.after.market
         found = oracle[step.tick, market]
         price, index = found.price, found.index
         recorder.oracle[step.tick, market] = recorder.oracle.get((step.tick, market), 0) + 1
-    values |= {"tick": step.tick, "market": market, "price": price, "index": index, "queue": step.queue or 0, "amount": step.amount}
+    values |= {
+        "tick": step.tick,
+        "market": market,
+        "price": price,
+        "index": index,
+        "queue": step.queue or 0,
+        "amount": step.amount,
+    }
     flags = ("system", "oversized", "fresh_a", "fresh_b")
     values |= {name: int(getattr(step, name)) for name in flags}
     values["size"] = step.size - 1 if step.kind in MOVES_CASH else 0
     changes = step.kind in CHANGES_POSITION
-    values |= {"delta": step.delta if changes else 0, "reverse": int(changes and step.delta < 0), "cash": step.cash + SIGN_BIAS}
+    values |= {
+        "delta": step.delta if changes else 0,
+        "reverse": int(changes and step.delta < 0),
+        "cash": step.cash + SIGN_BIAS,
+    }
     values |= {"fee_a": step.fee_a, "fee_b": step.fee_b}
     values["market_change"] = _market_change(step)
     values["open_tier_a"] = 0
@@ -134,7 +163,13 @@ def _half(values: Values, suffix: str, cell: Cell, price: int) -> None:
 
 
 def _tiers(
-    values: Values, suffix: str, step: Step, leg: Leg | None, rule: str | None, markets: Sequence[Market], recorder: _Recorder
+    values: Values,
+    suffix: str,
+    step: Step,
+    leg: Leg | None,
+    rule: str | None,
+    markets: Sequence[Market],
+    recorder: _Recorder,
 ) -> None:
     values[f"initial_{suffix}"], values[f"reducing_{suffix}"] = int(rule == "initial"), int(rule == "reducing")
     refused = suffix == "a" and step.kind == "refuse" and not step.system and not step.oversized
@@ -186,7 +221,9 @@ def _limbs(table: Table, name: str, values: Sequence[int]) -> dict[str, Any]:
         if not 0 <= value < 1 << bits:
             signed = value if value <= MODULUS // 2 else value - MODULUS
             raise WitnessError(f"row {row}: register {name} of {bits} bits cannot hold {signed}")
-    data = np.frombuffer(b"".join(value.to_bytes(bits // 8, "little") for value in values), np.uint8).reshape(len(values), bits // 8)
+    data = np.frombuffer(b"".join(value.to_bytes(bits // 8, "little") for value in values), np.uint8).reshape(
+        len(values), bits // 8
+    )
     limbs: np.ndarray
     match table.limb_bits:
         case 16:
@@ -207,7 +244,9 @@ def _narrow(values: Sequence[int]) -> Any:
     return list(values)
 
 
-def _cell_columns(table: Table, old: Mapping[int, int], new: Mapping[int, int], recorder: _Recorder) -> dict[str, Sequence[int]]:
+def _cell_columns(
+    table: Table, old: Mapping[int, int], new: Mapping[int, int], recorder: _Recorder
+) -> dict[str, Sequence[int]]:
     touched, last = np.zeros(table.size, np.uint8), np.zeros(table.size, np.uint32)
     for address, time in recorder.last_access.items():
         touched[address], last[address] = 1, time
@@ -221,7 +260,11 @@ def _cell_columns(table: Table, old: Mapping[int, int], new: Mapping[int, int], 
 
 
 def _lookup_columns(
-    circuit: Circuit, parameters: Parameters, statement: Statement, transitions: Mapping[str, Sequence[int]], recorder: _Recorder
+    circuit: Circuit,
+    parameters: Parameters,
+    statement: Statement,
+    transitions: Mapping[str, Sequence[int]],
+    recorder: _Recorder,
 ) -> dict[str, Sequence[int]]:
     size = circuit.table("lookups").size
     counts = np.zeros(size, np.int64)

@@ -23,9 +23,11 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
 
 
 def cells_table(shape: Shape) -> Table:
-    """The state before and after: a touched cell enters memory at time 0 and leaves it at its last time; an untouched one does not change.
+    """The state before and after: a touched cell enters memory at time 0 and leaves it at its last time; an untouched
+    one does not change.
 
-    The chain of accesses of a cell has rising times, so `last` needs no check of its own (design note in docs/protocol.md).
+    The chain of accesses of a cell has rising times, so `last` needs no check of its own (design note in
+    docs/protocol.md).
     """
     table = Table("cells", shape.cells, shape.limb_bits, max_degree=3)
     address = table.fixed("address", range(shape.cells))

@@ -123,7 +123,8 @@ def _tier(table: Table, name: str) -> Tier:
 def add_funding(table: Table, leg: Leg, settled: Expression, index: Expression) -> None:
     """pay*2^32 = q*(I - i) + d with 0 <= d < 2^32: the account pays the ceiling, and its index moves to I.
 
-    The settled collateral has no limbs: c' - cash - fee bounds it by 2^66, and |q*(I - i)| < 2^130, so the equation holds in integers.
+    The settled collateral has no limbs: c' - cash - fee bounds it by 2^66, and |q*(I - i)| < 2^130, so the equation
+    holds in integers.
     """
     dust = table.register(f"funding_dust_{leg.suffix}", FUNDING_FRACTION)
     pay = leg.before.collateral - leg.settled_collateral
@@ -141,11 +142,16 @@ def add_memory(
 ) -> None:
     """Reads the cell at an earlier time and writes it at this row's time, both under one multiplicity.
 
-    kinds: the cell's kind before and after. Time is row + 1 for every access of the row, so a cell cannot be in a row twice.
+    kinds: the cell's kind before and after. Time is row + 1 for every access of the row, so a cell cannot be in a row
+    twice.
     """
     gap = table.register(f"gap_{leg.suffix}", TIME_BITS)
-    table.receive(f"read_{leg.suffix}", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), row - gap)
-    table.send(f"write_{leg.suffix}", "memory", active, leg.address, _packed(leg.after, market_after, kinds[1]), row + 1)
+    table.receive(
+        f"read_{leg.suffix}", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), row - gap
+    )
+    table.send(
+        f"write_{leg.suffix}", "memory", active, leg.address, _packed(leg.after, market_after, kinds[1]), row + 1
+    )
 
 
 def _packed(side: Side, market: Expression, kind: Expression) -> Expression:

@@ -19,7 +19,7 @@ Point = tuple[int, int] | None
 """A G1 point in affine coordinates; None is the point at infinity, the root of the empty state."""
 
 
-class InvalidStatement(ValueError):
+class InvalidStatement(ValueError):  # noqa: N818 (as InvalidProof)
     """The statement breaks a rule that no circuit checks; the message says which."""
 
 
@@ -49,8 +49,10 @@ class L1Row:
 class Statement:
     """All that is public about a batch (design: every list with its length, absorbed before any challenge).
 
-    chain, contract: EIP-155 chain id and contract address, zero off chain. last_oracle: rows of the last tick before this batch. next_queue: index of
-    the first unconsumed L1 operation. diff: change of each changed cell mod r, ascending, or None when the key keeps it unpublished.
+    chain, contract: EIP-155 chain id and contract address, zero off chain. last_oracle: rows of the last tick before
+    this batch. next_queue: index of
+    the first unconsumed L1 operation. diff: change of each changed cell mod r, ascending, or None when the key keeps
+    it unpublished.
     """
 
     batch: int

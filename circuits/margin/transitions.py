@@ -1,6 +1,7 @@
 """The transitions table: one transition a row, two legs, every rule of the margin engine as a constraint.
 
-The rules in words are in docs/margin.md, the identifiers in docs/protocol.md. Kinds are selectors; a row without one is padding.
+The rules in words are in docs/margin.md, the identifiers in docs/protocol.md. Kinds are selectors; a row without one
+is padding.
 """
 
 from circuits.expression import Expression, lagrange, public, query, total
@@ -10,7 +11,8 @@ from circuits.margin.parameters import Parameters, Shape
 from circuits.table import Table
 
 KINDS = (
-    "open", "close", "deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate", "deleverage", "cover", "collect",
+    "open", "close", "deposit", "withdraw", "refuse", "touch",
+    "trade", "transfer", "liquidate", "deleverage", "cover", "collect",
 )  # fmt: skip
 L1_CODES = {"open": 1, "close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
 MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
@@ -111,7 +113,8 @@ def _add_l1(table: Table, kinds: RowKinds, a: Leg) -> None:
 
 
 def _add_system(table: Table, kinds: RowKinds, a: Leg, b: Leg, parameters: Parameters) -> None:
-    """The fee and insurance cells: fixed addresses, no position, index or market; their first write finds the empty cell."""
+    """The fee and insurance cells: fixed addresses, no position, index or market; their first write finds the empty
+    cell."""
     kind, flags = kinds.kind, kinds.flags
     fee, insurance = parameters.fee_cell, parameters.insurance_cell
     table.require("system_kind", kinds.system * (1 - kinds.of("deposit", "withdraw", "refuse")))
@@ -169,7 +172,8 @@ def _size(table: Table, kinds: RowKinds) -> Expression:
 
 
 def _add_prices(table: Table, kinds: RowKinds, b: Leg, parameters: Parameters) -> None:
-    """Fees within their caps, and the price of a trade within its band; a deleverage has the one price at which E < 2^16*MM."""
+    """Fees within their caps, and the price of a trade within its band; a deleverage has the one price at which E <
+    2^16*MM."""
     trade, liquidate, price = kinds.kind["trade"], kinds.kind["liquidate"], query("price")
     value = _size(table, kinds) * price
     fees = [_register(table, f"fee_{leg}", FEE_BITS) * (1 << 32) for leg in "ab"]

@@ -167,25 +167,23 @@ def _make_powers(base: int, n: int, first: int) -> np.ndarray:
     return out
 
 
-_powers = lru_cache(maxsize=16)(_make_powers)
-_tables: dict[int, np.ndarray] = {}
+_powers = lru_cache(maxsize=8)(_make_powers)
+_table = np.empty(0, np.uint64)
 
 
 def _twiddles(n: int) -> np.ndarray:
-    """twiddles[h + j] = w_{2h}^j for j < h <= n / 2; tables only grow, so one serves all smaller sizes."""
-    size = max(n, 4)
-    for have, table in list(_tables.items()):
-        if have >= size:
-            return table
-    table = np.zeros((size, 4), np.uint64)
-    half = size // 2
-    table[half:] = _make_powers(root_of_unity(size), half, 1).reshape(-1, 4)
-    while half > 1:
-        table[half // 2 : half] = table[half : 2 * half : 2]
-        half //= 2
-    _tables.clear()
-    _tables[size] = table.reshape(-1)
-    return _tables[size]
+    """table[h + j] = w_{2h}^j for j < h <= n / 2; the table only grows, so that one serves all smaller sizes."""
+    global _table
+    table, size = _table, max(n, 4)
+    if len(table) < 4 * size:
+        rows = np.zeros((size, 4), np.uint64)
+        half = size // 2
+        rows[half:] = _make_powers(root_of_unity(size), half, 1).reshape(-1, 4)
+        while half > 1:
+            rows[half // 2 : half] = rows[half : 2 * half : 2]
+            half //= 2
+        table = _table = rows.reshape(-1)
+    return table
 
 
 def _transform(values: np.ndarray, backward: bool) -> np.ndarray:

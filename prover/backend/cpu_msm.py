@@ -77,13 +77,13 @@ def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
 
 
 def _rough(count: int) -> int:
-    """Few distinct values, for the cache of plans."""
-    return 1 << count.bit_length()
+    """The nearest power of two: few distinct values, for the cache of plans."""
+    return 1 << (count + count // 2).bit_length() - 1
 
 
 def _bounds(low: int, high: int) -> tuple[int, int]:
     """Bounds of whole bits."""
-    return -(1 << (-low).bit_length()) if low < 0 else 0, (1 << max(high, 0).bit_length()) - 1
+    return -(1 << (-low - 1).bit_length()) if low < 0 else 0, (1 << max(high, 0).bit_length()) - 1
 
 
 def _window_sums(bases: Array, shifted: Array, rows: np.ndarray, shift: Array, bits: int, windows: int) -> Array:

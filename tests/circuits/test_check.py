@@ -13,7 +13,8 @@ ROWS = 8
 
 
 def squares() -> Circuit:
-    """x in [0, 2^8) by 4-bit limbs, y = x^2, a public first x, and a sum of all x that must be what row 0 of `z` says."""
+    """x in [0, 2^8) by 4-bit limbs, y = x^2, a public first x, and a sum of all x that must be what row 0 of `z`
+    says."""
     table = Table("squares", ROWS, 4)
     x, y, z = table.register("x", 8), table.witness("y"), table.witness("z")
     table.require("square", y - x * x)
@@ -31,7 +32,8 @@ def assignment() -> dict[str, dict[str, list[int]]]:
     for x in xs:
         counts[x % 16] += 1
         counts[x // 16] += 1
-    table = {"x_0": [x % 16 for x in xs], "x_1": [x // 16 for x in xs], "y": [x * x for x in xs], "z": [sum(xs)] + [0] * 7}
+    limbs = {"x_0": [x % 16 for x in xs], "x_1": [x // 16 for x in xs]}
+    table = limbs | {"y": [x * x for x in xs], "z": [sum(xs)] + [0] * 7}
     return {"squares": table, "lookup": {"count": counts}}
 
 
@@ -79,7 +81,7 @@ def test_a_failure_tells_row_and_cells() -> None:
 def test_short_columns_are_refused() -> None:
     cells = assignment()
     cells["squares"]["y"].pop()
-    with pytest.raises(ValueError, match="squares.y: 7 values for 8 rows"):
+    with pytest.raises(ValueError, match=r"squares\.y: 7 values for 8 rows"):
         failures(cells)
 
 

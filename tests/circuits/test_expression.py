@@ -5,19 +5,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuits.check import rows
-from circuits.expression import Expression, Scalars, X, challenge, degree, evaluate, lagrange, lift, public, queries, query
+from circuits.expression import (
+    Expression,
+    Scalars,
+    X,
+    challenge,
+    degree,
+    evaluate,
+    lagrange,
+    lift,
+    public,
+    queries,
+    query,
+)
 from circuits.field import MODULUS, inverse, inverses, lagrange_evaluations, root_of_unity
 from circuits.program import compile_program
 from circuits.table import Table
 
 COLUMNS = ("a", "b", "c")
+OPERATORS = (Expression.__add__, Expression.__sub__, Expression.__mul__)
 leaves = st.one_of(
     st.integers(-5, MODULUS).map(lift),
     st.builds(query, st.sampled_from(COLUMNS), st.integers(-2, 2)),
     st.sampled_from([challenge("z"), public("s"), lagrange(0), lagrange(-1), lagrange(3)]),
 )
 expressions = st.recursive(
-    leaves, lambda inner: st.builds(lambda a, b, f: f(a, b), inner, inner, st.sampled_from([Expression.__add__, Expression.__sub__, Expression.__mul__]))
+    leaves, lambda inner: st.builds(lambda a, b, f: f(a, b), inner, inner, st.sampled_from(OPERATORS))
 )
 
 
@@ -92,6 +105,7 @@ def test_lagrange_evaluations_are_the_barycentric_basis() -> None:
         product = 1
         for other in range(size):
             if other != row:
-                numerator, denominator = point - pow(omega, other, MODULUS), pow(omega, row, MODULUS) - pow(omega, other, MODULUS)
+                node = pow(omega, other, MODULUS)
+                numerator, denominator = point - node, pow(omega, row, MODULUS) - node
                 product = product * numerator * inverse(denominator % MODULUS) % MODULUS
         assert value == product

@@ -25,7 +25,8 @@ MARKET = Market("COIN", 1000, build_tiers([(0, 655, 1311)], 1 << 66), PRICE, 0)
 PARAMETERS = Parameters((MARKET,), 0, 1, 3000, 6000, 100, 1000, 0)
 
 FIRST: list[Transaction] = [
-    Tick(10, ((PRICE, 0),)), Open(2, 0, 0), Open(3, 0, 1), Deposit(2, 10**6, 2), Deposit(3, 10**6, 3), Transfer(2, 3, 10**7),
+    Tick(10, ((PRICE, 0),)),
+    Open(2, 0, 0), Open(3, 0, 1), Deposit(2, 10**6, 2), Deposit(3, 10**6, 3), Transfer(2, 3, 10**7),
 ]  # fmt: skip
 SECOND: list[Transaction] = [Tick(20, ((PRICE, 3),)), Trade(2, 3, 50, 1, 5000, 3, 2), Touch(5)]
 
@@ -42,7 +43,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_apply_prove_verify_and_reopen(folder: Path) -> None:
     rollup = Rollup(folder / "rollup", "cpu")
-    assert rollup.apply_file(folder / "first.jsonl")["refusals"] == ["line 6: margin: cell 2 would be left below its initial margin"]
+    assert rollup.apply_file(folder / "first.jsonl")["refusals"] == [
+        "line 6: margin: cell 2 would be left below its initial margin"
+    ]
     assert rollup.apply_file(folder / "second.jsonl")["batch"] == 1
     for number in (1, 0):
         assert rollup.check(number) == []
@@ -107,7 +110,7 @@ def test_other_versions_and_damage(folder: Path) -> None:
     rollup = Rollup(folder / "rollup", "cpu")
     rollup.apply_file(folder / "first.jsonl")
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE batches SET changes = '[[2, \"0x0\", \"0x1\"]]'")
+        connection.execute('UPDATE batches SET changes = \'[[2, "0x0", "0x1"]]\'')
     with pytest.raises(StoreError, match="damaged"):
         rollup.rebuild(0)
     with sqlite3.connect(path) as connection:
@@ -123,7 +126,9 @@ def test_other_versions_and_damage(folder: Path) -> None:
 def test_another_process_in_between(folder: Path) -> None:
     """Two processes read the same state; the second to write is told, and the state is that of the first."""
     one = Rollup(folder / "rollup", "cpu")
-    late = Rollup(folder / "rollup", "cpu", lambda step: one.apply_file(folder / "first.jsonl") if step == "built" else None)
+    late = Rollup(
+        folder / "rollup", "cpu", lambda step: one.apply_file(folder / "first.jsonl") if step == "built" else None
+    )
     with pytest.raises(StoreError, match="another process"):
         late.apply_file(folder / "second.jsonl")
     assert len(one.store.batches()) == 1
@@ -151,12 +156,16 @@ STEPS = (
 @pytest.mark.parametrize("step", STEPS)
 def test_a_kill_between_any_two_steps_loses_nothing_and_repeats_nothing(folder: Path, step: str) -> None:
     root = Path(__file__).resolve().parents[2]
-    child = subprocess.run([sys.executable, "-c", CHILD, str(folder), step], cwd=root, env=os.environ, capture_output=True)
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder), step], cwd=root, env=os.environ, capture_output=True
+    )
     assert child.returncode == -9, child.stderr.decode()
     rollup = Rollup(folder / "rollup", "cpu")
     state, commitment = rollup.store.state()
     applied = STEPS.index(step) >= STEPS.index("applied")
-    assert state.batch == state.tick == applied and len(state.cells) == 2 * applied and (commitment is not None) == applied
+    assert (
+        state.batch == state.tick == applied and len(state.cells) == 2 * applied and (commitment is not None) == applied
+    )
     assert rollup.store.batches() == ([(0, STEPS.index(step) >= STEPS.index("proof stored"), False)] if applied else [])
     assert rollup.apply_file(folder / "first.jsonl")["batch"] == 0
     rollup.prove(0)

@@ -28,7 +28,12 @@ def write(path: Path, *lines: str) -> Path:
 
 def test_a_trade_is_read_exactly(tmp_path: Path) -> None:
     (trade,) = read_trades(write(tmp_path / "t.csv", LINE))
-    assert (trade.time, trade.price, trade.quantity, trade.buyer_took) == (1680652700, Decimal("28145.10"), Decimal("0.002"), False)
+    assert (trade.time, trade.price, trade.quantity, trade.buyer_took) == (
+        1680652700,
+        Decimal("28145.10"),
+        Decimal("0.002"),
+        False,
+    )
     zipped = tmp_path / "t.csv.gz"
     zipped.write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
     assert read_trades(zipped) == [trade]
@@ -53,7 +58,7 @@ def test_a_gap_of_an_hour_ends_the_capture(tmp_path: Path) -> None:
 )
 def test_bad_lines_are_named(tmp_path: Path, line: str, field: str) -> None:
     path = write(tmp_path / "t.csv", LINE, line)
-    with pytest.raises(InputError, match="t.csv, line 3") as caught:
+    with pytest.raises(InputError, match=r"t\.csv, line 3") as caught:
         read_trades(path)
     assert caught.value.field == field
 
@@ -109,7 +114,11 @@ TAPES = {
     "btc": ("binance_um_btcusdt_trades.csv.gz", None, None),
     "eth": ("binance_um_ethusdt_trades.csv.gz", None, None),
     "12 March 2020": (None, "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz", "2020-03-12"),
-    "eth on 12 March 2020": ("binance_um_ethusdt_trades.csv.gz", "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz", "2020-03-12"),
+    "eth on 12 March 2020": (
+        "binance_um_ethusdt_trades.csv.gz",
+        "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz",
+        "2020-03-12",
+    ),
 }
 
 
