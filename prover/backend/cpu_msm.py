@@ -54,21 +54,18 @@ def _plan(count: int, low: int, high: int) -> tuple[int, int, int]:
 def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
     """The sum of scalars[i] * bases[i], affine limbs; the scalars are a vector or a numpy array of integers."""
     out = np.zeros(8, np.uint64)
-    if isinstance(scalars, np.ndarray):
-        rows = np.flatnonzero(scalars)
-        if len(rows):
-            raw, signed = words(scalars)
-            used = scalars[rows]
-            bits, windows, shift = _plan(_rough(len(rows)), *_bounds(int(used.min()), int(used.max())))
-            add_shift = partial(KERNELS.shift_words, raw, rows, signed)
-    else:
-        data = elements(scalars)
-        table = data.reshape(-1, 4)
-        rows = np.flatnonzero(table[:, 0] | table[:, 1] | table[:, 2] | table[:, 3])
-        bits, windows, shift = _plan(_rough(len(rows)), 0, (1 << 254) - 1)
-        add_shift = partial(KERNELS.shift_scalars, data, rows)
+    rows = _nonzero(scalars)
     if len(rows) == 0:
         return out
+    if isinstance(scalars, np.ndarray):
+        used = scalars[rows]
+        low, high = _bounds(int(used.min()), int(used.max()))
+        raw, signed = words(scalars)
+        add_shift = partial(KERNELS.shift_words, raw, rows, signed)
+    else:
+        low, high = 0, (1 << 254) - 1
+        add_shift = partial(KERNELS.shift_scalars, elements(scalars), rows)
+    bits, windows, shift = _plan(_rough(len(rows)), low, high)
     shifted, shift_limbs = np.empty(4 * len(rows), np.uint64), limbs(shift)
     split(add_shift, shift_limbs, shifted, n=len(rows))
     sums = _window_sums(bases, shifted, rows, shift_limbs, bits, windows)
@@ -76,8 +73,16 @@ def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
     return out
 
 
+def _nonzero(scalars: Vector | Integers) -> np.ndarray:
+    """The indices of non-zero scalars."""
+    if isinstance(scalars, np.ndarray):
+        return np.flatnonzero(scalars)
+    table = elements(scalars).reshape(-1, 4)
+    return np.flatnonzero(table[:, 0] | table[:, 1] | table[:, 2] | table[:, 3])
+
+
 def _rough(count: int) -> int:
-    """The nearest power of two: few distinct values, for the cache of plans."""
+    """The power of two nearest to a positive count: few distinct values, for the cache of plans."""
     return 1 << (count + count // 2).bit_length() - 1
 
 
