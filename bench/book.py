@@ -32,6 +32,7 @@ def trade_batch(rows: int, accounts: int, limb_bits: int, seed: int = 0) -> tupl
     parameters = bench_parameters()
     shape = Shape(rows, power_above(accounts + FIRST_ACCOUNT), limb_bits, True)
     state = State.genesis(parameters)
+    state.batch = 1  # the book is there already
     account = Cell(COLLATERAL, 0, 0, 0, ACCOUNT).pack()
     state.cells = {FIRST_ACCOUNT + i: account for i in range(accounts)}
     builder = BatchBuilder(state, parameters, shape)

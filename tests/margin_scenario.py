@@ -112,6 +112,7 @@ def _fall(s: Scenario) -> None:
     s.deleverage(6, 7, LOT >> 6)
     s.do(Cover(5, 100))
     s.deleverage(4, 5, 1000)
+    s.do(Close(2, s.queue))
     s.do(Close(5, s.queue))
     s.tick(150, 1 << 14)
     s.do(Withdraw(6, 1, s.queue))

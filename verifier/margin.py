@@ -9,6 +9,7 @@ from circuits.circuit import PublicTerm
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import Statement, check_statement, public_columns, public_scalars, public_terms
+from circuits.strict_json import loads
 from verifier.curve import Point
 from verifier.errors import InvalidKey
 from verifier.key import VerifyingKey
@@ -24,7 +25,7 @@ def encode_parameters(parameters: Parameters, shape: Shape) -> bytes:
 def decode_parameters(data: bytes) -> tuple[Parameters, Shape]:
     """What `encode_parameters` wrote; InvalidKey when it is anything else."""
     try:
-        fields = json.loads(data)
+        fields = loads(data.decode())
         parameters, shape = Parameters.from_json(fields["parameters"]), Shape.from_json(fields["shape"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidKey(f"key: parameters: {error}") from error
@@ -36,13 +37,14 @@ def decode_parameters(data: bytes) -> tuple[Parameters, Shape]:
 def load_key(text: str) -> VerifyingKey:
     """The key of a margin circuit from its JSON; InvalidKey names what is wrong."""
     try:
-        data = json.loads(text)
+        data = loads(text)
         parameters, shape = decode_parameters(bytes.fromhex(data["parameters"]))
+        circuit = margin_circuit(parameters, shape)
     except InvalidKey:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidKey(f"key: {type(error).__name__} {error}") from error
-    key = VerifyingKey.from_json(data, margin_circuit(parameters, shape))
+    key = VerifyingKey.from_json(data, circuit)
     if key.published_diff != shape.published_diff:
         raise InvalidKey("key: published_diff is not what its parameters say")
     return key

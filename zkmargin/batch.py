@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from circuits.field import MODULUS
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import L1_KINDS, L1Row, OracleRow
+from circuits.margin.statement import L1Row, OracleRow
+from circuits.margin.transitions import L1_CODES
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, require
 from zkmargin.state import State, Step
@@ -105,8 +106,8 @@ class BatchBuilder:
         self.state.write(step)
         self.steps.append(step)
         if step.queue is not None and step.a is not None:
-            kind = L1_KINDS["withdraw" if step.kind == "refuse" else step.kind]
-            self.l1.append(L1Row(step.queue, kind, step.a.address, step.amount, int(step.kind != "refuse")))
+            done = step.kind not in ("refuse", "refuse_close")
+            self.l1.append(L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(done)))
 
     def _touched(self) -> set[int]:
         return {leg.address for step in self.steps for leg in (step.a, step.b) if leg is not None}

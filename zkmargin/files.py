@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from circuits.margin.parameters import ParameterError, Parameters, Shape
+from circuits.strict_json import loads
 from zkmargin.store import StoredBatch
 from zkmargin.transactions import Transaction, encode
 
@@ -12,11 +13,11 @@ from zkmargin.transactions import Transaction, encode
 def read_parameters(path: Path) -> tuple[Parameters, Shape]:
     """A JSON file with `parameters` and `shape`; ParameterError names the file and the field."""
     try:
-        data = json.loads(path.read_text())
+        data = loads(path.read_text())
         return Parameters.from_json(data["parameters"]), Shape.from_json(data["shape"])
     except ParameterError as error:
         raise ParameterError(f"{path}: {error.field}", str(error).removeprefix(f"{error.field}: ")) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ParameterError(str(path), f"not JSON: {error}") from error
     except (KeyError, TypeError) as error:
         raise ParameterError(str(path), f"it needs `parameters` and `shape`: {error}") from error

@@ -29,12 +29,13 @@ def open_account(context: Context, transaction: Open) -> Step:
 
 
 def close_account(context: Context, transaction: Close) -> Step:
-    """An account without position and collateral becomes the empty cell."""
+    """An account without position and collateral becomes the empty cell; of any other the request is refused with proof."""
     _require_next(context, transaction.queue)
     cell = context.account(transaction.cell)
-    require(not cell.position and not cell.collateral, "not-flat", f"cell {transaction.cell} still holds something")
-    leg = Leg(transaction.cell, cell, EMPTY_CELL, False)
-    return Step("close", context.state.tick, leg, amount=1, queue=transaction.queue)
+    flat = not cell.position and not cell.collateral
+    leg = Leg(transaction.cell, cell, EMPTY_CELL if flat else cell, False)
+    kind = "close" if flat else "refuse_close"
+    return Step(kind, context.state.tick, leg, amount=1, queue=transaction.queue)
 
 
 def deposit(context: Context, transaction: Deposit) -> Step:

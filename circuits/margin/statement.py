@@ -9,9 +9,11 @@ from circuits.circuit import PublicTerm
 from circuits.field import MODULUS
 from circuits.margin.circuit import ORACLE_COLUMNS
 from circuits.margin.parameters import Parameters, Shape
+from circuits.strict_json import loads
 
 VERSION = 1
 L1_KINDS = {"open": 1, "close": 2, "deposit": 3, "withdraw": 4}
+REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
 AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
 WORD = 1 << 256
 
@@ -36,7 +38,7 @@ class OracleRow:
 
 @dataclass(frozen=True)
 class L1Row:
-    """An operation of the contract's queue and what became of it: outcome 1 done, 0 refused (withdrawals alone)."""
+    """An operation of the contract's queue and what became of it: outcome 1 done, 0 refused (of REFUSABLE alone)."""
 
     queue: int
     kind: int
@@ -97,6 +99,7 @@ def check_statement(statement: Statement, parameters: Parameters, shape: Shape) 
     for name, value in (("batch", statement.batch), ("chain", statement.chain), ("next_queue", statement.next_queue)):
         _require(0 <= value < 1 << 64, f"{name} {value} is outside 64 bits")
     _require(0 <= statement.contract < 1 << 160, "contract is no address")
+    _check_genesis(statement, parameters)
     _check_oracle(statement, parameters, shape)
     _check_l1(statement, parameters, shape)
     _check_diff(statement, shape)
@@ -121,6 +124,20 @@ def public_scalars(statement: Statement) -> dict[str, int]:
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise InvalidStatement(message)
+
+
+def _check_genesis(statement: Statement, parameters: Parameters) -> None:
+    """Batch 0 starts where the key says; where a later one starts, the arbiter knows from the batch before."""
+    if statement.batch == 0:
+        _require(statement.old is None, "batch 0 starts from the empty state")
+        _require(statement.last_oracle == genesis_rows(parameters), "batch 0 starts from the oracle rows of the key")
+        _require(statement.next_queue == 0, "batch 0 starts with L1 operation 0")
+
+
+def genesis_rows(parameters: Parameters) -> tuple[OracleRow, ...]:
+    """Tick 0: the prices and indices that the key fixes."""
+    rows = enumerate(parameters.markets)
+    return tuple(OracleRow(0, parameters.genesis_time, i, market.price, market.index) for i, market in rows)
 
 
 def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) -> None:
@@ -170,12 +187,13 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
         )
         _require(row.kind in L1_KINDS.values(), f"{name}: no such kind {row.kind}")
         _require(
-            row.outcome == 1 or (row.outcome == 0 and row.kind == L1_KINDS["withdraw"]),
+            row.outcome == 1 or (row.outcome == 0 and row.kind in REFUSABLE),
             f"{name}: outcome {row.outcome}",
         )
         _require(1 <= row.amount < AMOUNT_LIMIT, f"{name}: amount {row.amount} is outside 1..2^56-1")
         _require(0 <= row.cell < shape.cells, f"{name}: no cell {row.cell}")
         _require(row.kind != L1_KINDS["open"] or row.cell not in system, f"{name}: opens a system cell")
+        _require(row.kind != L1_KINDS["close"] or row.amount == 1, f"{name}: the amount of a close is 1")
         _require(row.kind != L1_KINDS["open"] or row.amount <= len(parameters.markets), f"{name}: no such market")
 
 
@@ -196,8 +214,8 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:  # also digits beyond Python's limit, and brackets without end
+            data = loads(text)
+        except ValueError as error:
             raise InvalidStatement(f"not JSON: {error}") from error
         names = set(Statement.__dataclass_fields__)
         if not isinstance(data, dict) or set(data) != names:

@@ -11,10 +11,10 @@ from circuits.margin.parameters import Parameters, Shape
 from circuits.table import Table
 
 KINDS = (
-    "open", "close", "deposit", "withdraw", "refuse", "touch",
+    "open", "close", "refuse_close", "deposit", "withdraw", "refuse", "touch",
     "trade", "transfer", "liquidate", "deleverage", "cover", "collect",
 )  # fmt: skip
-L1_CODES = {"open": 1, "close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
+L1_CODES = {"open": 1, "close": 2, "refuse_close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
 MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
 OVERSIZED = 1 << 79  # from this notional on there is no tier
 
@@ -55,13 +55,14 @@ class RowKinds:
     def __init__(self, kind: dict[str, Expression], flags: dict[str, Expression]) -> None:
         self.kind, self.flags = kind, flags
         self.system, self.oversized = flags["system"], flags["oversized"]
-        self.l1 = self.of("open", "close", "deposit", "withdraw", "refuse")
+        self.refused = self.of("refuse", "refuse_close")
+        self.l1 = self.of("open", "close", "deposit", "withdraw") + self.refused
         self.positions_change = self.of("trade", "liquidate", "deleverage")
         self.two_accounts = self.positions_change + self.of("transfer")
         self.moves_cash = self.two_accounts + kind["cover"]
         self.account_a = self.l1 - self.system + kind["touch"] + self.two_accounts
         self.system_a = self.system + self.of("cover", "collect")
-        self.settled_a = self.account_a - kind["close"]
+        self.settled_a = self.account_a - self.of("close", "refuse_close")
         self.account_b = self.moves_cash
         self.settled_b = self.positions_change + kind["cover"]
         self.active_a = total(list(kind.values()))
@@ -108,7 +109,7 @@ def _add_l1(table: Table, kinds: RowKinds, a: Leg) -> None:
     """Consumes the L1 row of this operation, with its cell and amount."""
     code = total([kinds.kind[name] * number for name, number in L1_CODES.items()])
     amount = query("amount")
-    table.receive("l1", "l1", kinds.l1, query("queue"), code, a.address, amount, 1 - kinds.kind["refuse"])
+    table.receive("l1", "l1", kinds.l1, query("queue"), code, a.address, amount, 1 - kinds.refused)
     table.require("open_amount", kinds.kind["open"] * (amount - query("market") - 1))
 
 
@@ -225,11 +226,13 @@ def _add_margin(table: Table, kinds: RowKinds, a: Leg, b: Leg) -> None:
     one = 1 << PRICE_FRACTION
     left = a.after.collateral
     short = a.requirement_after() - 1 - (a.equity_after(price) - amount * one) * one
+    not_flat = left * left + a.after.magnitude - 1  # collateral squared, since it has a sign
     margin_a = (
         a.initial * a.initial_room(price)
         + a.reducing * a.share_kept(price)
         + (kind["cover"] + kind["withdraw"] * system) * left
         + kind["refuse"] * system * (amount - 1 - left)
+        + kind["refuse_close"] * not_flat
         + (kind["refuse"] * (1 - system) - kinds.oversized) * short
         + kinds.oversized * (a.after.notional - OVERSIZED)
     )

@@ -275,8 +275,10 @@ def test_queue_and_kinds_of_cells() -> None:
         refused(made, Open(5, market, 0), "market")
     for cell in (-1, 16):
         refused(made, Open(cell, 0, 0), "address")
-    refused(made, Close(4, 0), "not-flat")
-    refused(machine({3: account(0, 1)}), Close(3, 0), "not-flat")
+    for held in (account(1), account(-1), account(0, 1), account(0, -1)):
+        step = accepted(machine({3: held}), Close(3, 0))
+        assert step.kind == "refuse_close" and step.a is not None and step.a.after == held
+    assert accepted(machine({3: account(0)}), Close(3, 0)).kind == "close"
     for cell in (FEE, 5):
         refused(made, Close(cell, 0), "kind")
     refused(made, Deposit(FEE, 1, 0), "system")

@@ -64,7 +64,7 @@ def test_agrees_on_any_seed(seed: int, spoiled: float) -> None:
 
 
 def test_streams_reach_every_kind() -> None:
-    kinds = {"open", "close", "deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate", "deleverage"}
+    kinds = {"open", "close", "refuse_close", "deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate", "deleverage"}
     assert kinds | {"cover", "tick", "refused"} == set().union(*(run(seed, 300, 0.1) for seed in range(100, 112)))
 
 
@@ -73,8 +73,8 @@ def test_scenario_reaches_every_row() -> None:
     steps = [step for batch in batches for step in batch.steps]
     rules = {(step.kind, step.rule_a, step.rule_b) for step in steps}
     assert {step.kind for step in steps} == {
-        "open", "close", "deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate", "deleverage",
-        "cover", "collect", "pad",
+        "open", "close", "refuse_close", "deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate",
+        "deleverage", "cover", "collect", "pad",
     }  # fmt: skip
     assert {rule for rule in rules if rule[2]} >= {
         ("trade", "initial", "initial"), ("trade", "reducing", "reducing"), ("liquidate", "initial", "reducing"),

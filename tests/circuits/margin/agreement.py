@@ -122,7 +122,8 @@ def claims(machine: Machine, transaction: Transaction) -> Iterator[Claim]:
         case Open(cell, market) if 0 <= market < len(machine.state.rows):
             yield "open", (cell,), {"amount": market + 1, "queue": transaction.queue}
         case Close(cell):
-            yield "close", (cell,), {"amount": 1, "queue": transaction.queue}
+            for kind in ("close", "refuse_close"):
+                yield kind, (cell,), {"amount": 1, "queue": transaction.queue}
         case Deposit(cell, amount):
             yield "deposit", (cell,), {"amount": amount, **operation}
         case Withdraw(cell, amount):

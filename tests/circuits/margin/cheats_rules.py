@@ -157,6 +157,7 @@ def an_account_closed_without_its_owner() -> Case:
 
 simple("a_fair_withdrawal_refused", "margin_a", "refuse", 2, amount=500)
 simple("a_fair_withdrawal_called_oversized", "margin_a", "refuse", 2, amount=500, oversized=True)
+simple("a_flat_account_kept_open", "margin_a", "refuse_close", 7, amount=1)
 simple("fees_withheld", "margin_a", "refuse", FEE_CELL, amount=100, system=True)
 simple("more_fees_than_there_are", "margin_a", "withdraw", FEE_CELL, amount=101, system=True)
 simple("the_insurance_withdrawn", "system_address", "withdraw", INSURANCE_CELL, amount=100, system=True)

@@ -146,7 +146,7 @@ class Forge:
     def _append(self, step: Step) -> None:
         if step.kind in L1_CODES and step.queue is not None and step.a is not None:
             self.l1.append(
-                L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(step.kind != "refuse"))
+                L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(step.kind not in ("refuse", "refuse_close")))
             )
         self.steps.append(step)
 

@@ -21,10 +21,12 @@ def written(name: str, **values: int) -> Case:
     return sheet().write(tell()[name], **values).case()
 
 
+SETTLED_PAD = {"price": PRICE, "index": 1 << 30, "index_after_a": 1 << 30}
 add("one_kind", partial(written, "deposit", touch=1), "bus.memory")
 add("open_boolean", partial(written, "pad", open=-1, deposit=1, market=-1, market_change=1))
 add("deposit_boolean", partial(written, "pad", open=1, deposit=-1, market=-1, market_change=-1))
-add("close_boolean", partial(written, "pad", close=-1, deposit=1, price=PRICE, index=1 << 30, index_after_a=1 << 30))
+add("close_boolean", partial(written, "pad", close=-1, deposit=1, **SETTLED_PAD))
+add("refuse_close_boolean", partial(written, "pad", refuse_close=-1, deposit=1, **SETTLED_PAD))
 add("refuse_boolean", partial(written, "trade_reducing_a", deposit=1, refuse=-1))
 add("liquidate_boolean", partial(written, "pad", liquidate=-1, trade=1, initial_b=0, reducing_b=0))
 add("deleverage_boolean", partial(written, "pad", deleverage=-1, trade=1))

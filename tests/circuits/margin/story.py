@@ -86,6 +86,7 @@ def _told() -> tuple[Case, dict[str, int], Forge]:
     act("deposit_system", "deposit", INSURANCE_CELL, amount=300, system=True)
     act("withdraw", "withdraw", 2, amount=200, rule_a="initial")
     act("withdraw_system", "withdraw", FEE_CELL, amount=40, system=True)
+    act("refuse_close", "refuse_close", 3, amount=1)
     act("refuse", "refuse", 3, amount=10_000_000)
     act("refuse_system", "refuse", FEE_CELL, amount=1 << 40, system=True)
     act("refuse_oversized", "refuse", 10, amount=1, oversized=True)

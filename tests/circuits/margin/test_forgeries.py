@@ -63,7 +63,7 @@ def transaction_of(step: Step) -> Transaction | None:
     match step.kind:
         case "open":
             return Open(a, step.amount - 1, queue)
-        case "close":
+        case "close" | "refuse_close":
             return Close(a, queue)
         case "deposit":
             return Deposit(a, step.amount, queue)
