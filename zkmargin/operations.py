@@ -29,7 +29,7 @@ def open_account(context: Context, transaction: Open) -> Step:
 
 
 def close_account(context: Context, transaction: Close) -> Step:
-    """An account without position and collateral becomes the empty cell; of any other the request is refused with proof."""
+    """An account without position and collateral becomes the empty cell; of any other the request is refused."""
     _require_next(context, transaction.queue)
     cell = context.account(transaction.cell)
     flat = not cell.position and not cell.collateral

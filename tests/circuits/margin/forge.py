@@ -145,9 +145,8 @@ class Forge:
 
     def _append(self, step: Step) -> None:
         if step.kind in L1_CODES and step.queue is not None and step.a is not None:
-            self.l1.append(
-                L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(step.kind not in ("refuse", "refuse_close")))
-            )
+            done = step.kind not in ("refuse", "refuse_close")
+            self.l1.append(L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(done)))
         self.steps.append(step)
 
     def _leg(self, step: Step, suffix: str, address: int | None, changed: Mapping[str, int]) -> Leg | None:
