@@ -1,9 +1,8 @@
 """The bus: offline memory checking and lookups as one sum of fractions (LogUp, Haböck 2022, eprint 2022/1530).
 
 A tuple on a channel is the field element `tag + beta*f_1 + beta^2*f_2 + ...`, and all tables and public rows together
-satisfy
-`sum m/(gamma - tuple) + sum w^k*L_k = 0`. Helper columns hold a few fractions each, a running sum per table adds them
-up.
+satisfy `sum m/(gamma - tuple) + sum w^k*L_k = 0`. Helper columns hold a few fractions each, a running sum per table
+adds them up.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,8 @@
 """Expressions: the one place where a law is written.
 
 An `Expression` is a polynomial in column queries, challenges, public scalars, `X` and Lagrange polynomials. It says
-what holds, never how to
-compute it: the witness check, the quotient, the verifier and the contract evaluate the same nodes in different
-algebras. Equal nodes are one
-object, so a shared subexpression is evaluated once.
+what holds, never how to compute it: the witness check, the quotient, the verifier and the contract evaluate the same
+nodes in different algebras. Equal nodes are one object, so a shared subexpression is evaluated once.
 """
 
 from collections.abc import Callable, Iterator, Sequence

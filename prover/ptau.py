@@ -2,8 +2,8 @@
 out.
 
 Sections: 1 header (field size, p, power, ceremony power), 2 tauG1 (2^(power+1) - 1 points), 3 tauG2 (2^power), 12
-Lagrange bases of G1 for the domains
-2^0, 2^1, ... one after the other. Points are affine, coordinates little-endian in Montgomery form with R = 2^256.
+Lagrange bases of G1 for the domains 2^0, 2^1, ... one after the other. Points are affine, coordinates little-endian
+in Montgomery form with R = 2^256.
 """
 
 import hashlib

@@ -30,8 +30,7 @@ def make_batches(
     """Parameters, shape, and the batches of a population on a tape: the trades of the files, else of the price model.
 
     Of more trades than a batch holds, evenly spaced ones are taken. With `oracle`, minute bars (of the given day),
-    the trades keep their sizes and
-    happen at the bars' times and closes.
+    the trades keep their sizes and happen at the bars' times and closes.
     """
     count = int(rows * TRADES_PER_ROW)
     prints = [trade for tape in tapes for trade in read_trades(tape)] or model_trades(count, seed)

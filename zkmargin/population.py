@@ -2,12 +2,11 @@
 follows from the rules.
 
 Units: a base unit is 1e-6 coin and a quote unit 1e-6 quote, so a price in quote units per base unit is the price per
-coin. Cash is price times
-size, which the decimals of exchanges make whole; prices, sizes and times stay those of the tape.
+coin. Cash is price times size, which the decimals of exchanges make whole; prices, sizes and times stay those of the
+tape.
 
 Each account deposits what its own trades of the tape will need under the initial margin, times a factor: 1 for a
-quarter of the accounts (these
-live at the edge, and are who is liquidated), 1.1 to 20 for the others.
+quarter of the accounts (these live at the edge, and are who is liquidated), 1.1 to 20 for the others.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,8 @@
 """Trades that need no file: a seeded random walk with a crash in it.
 
 log price moves by 1 basis point (standard deviation) a trade; from 55 % to 60 % of the tape it also falls by a total
-of 6 %, and wins half of
-that back until 70 %. Two trades a second; quantities are log-normal around 0.05 coins, at most 5.
+of 6 %, and wins half of that back until 70 %. Two trades a second; quantities are log-normal around 0.05 coins, at
+most 5.
 """
 
 from decimal import Decimal

@@ -1,8 +1,7 @@
 """From a batch of the state machine to the columns of the margin circuit.
 
 What a row states freely is filled in here; whatever the circuit defines by an expression (margin registers, room
-under a cap) is evaluated from that
-very expression, so the witness cannot drift from the law.
+under a cap) is evaluated from that very expression, so the witness cannot drift from the law.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,8 +54,7 @@ def build_assignment(
     """All witness, state and public columns of a batch.
 
     steps: one a row, in order, without the padding after the last; a `collect`, being last, is put in the table's
-    last row. old, new: the
-    non-zero cells before and after, packed.
+    last row. old, new: the non-zero cells before and after, packed.
     """
     table = circuit.table("transitions")
     recorder = _Recorder()

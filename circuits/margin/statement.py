@@ -52,9 +52,8 @@ class Statement:
     """All that is public about a batch (design: every list with its length, absorbed before any challenge).
 
     chain, contract: EIP-155 chain id and contract address, zero off chain. last_oracle: rows of the last tick before
-    this batch. next_queue: index of
-    the first unconsumed L1 operation. diff: change of each changed cell mod r, ascending, or None when the key keeps
-    it unpublished.
+    this batch. next_queue: index of the first unconsumed L1 operation. diff: change of each changed cell mod r,
+    ascending, or None when the key keeps it unpublished.
     """
 
     batch: int
