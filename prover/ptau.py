@@ -17,7 +17,7 @@ from verifier.curve import BASE_MODULUS, G2Point, in_g2
 
 MAGIC, VERSION = b"ptau", 1
 HEADER, TAU_G1, TAU_G2, LAGRANGE_G1 = 1, 2, 3, 12
-G1_BYTES, G2_BYTES = 64, 128
+G1_BYTES, G2_BYTES, HEADER_BYTES = 64, 128, 44
 MONTGOMERY = pow(1 << 256, -1, BASE_MODULUS)
 
 
@@ -92,22 +92,35 @@ def open_ptau(path: str | Path) -> PtauFile:
                 kind, length = struct.unpack("<IQ", file.read(12))
                 if file.tell() + length > size:
                     raise SetupError(f"{path}: truncated in section {kind}")
-                sections.setdefault(kind, (file.tell(), length))
+                if kind in sections:
+                    raise SetupError(f"{path}: section {kind} comes twice")
+                sections[kind] = file.tell(), length
                 file.seek(length, 1)
             power = _header(path, file, sections)
     except struct.error as error:
         raise SetupError(f"{path}: truncated") from error
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}") from error
-    for kind, length in ((TAU_G1, ((2 << power) - 1) * G1_BYTES), (TAU_G2, (1 << power) * G2_BYTES)):
-        if kind not in sections or sections[kind][1] != length:
-            raise SetupError(f"{path}: section {kind} is missing or has another length than power {power} asks for")
+    _check_lengths(path, power, sections)
     return PtauFile(path, power, sections)
+
+
+def _check_lengths(path: Path, power: int, sections: dict[int, tuple[int, int]]) -> None:
+    for kind, length in ((TAU_G1, ((2 << power) - 1) * G1_BYTES), (TAU_G2, (1 << power) * G2_BYTES)):
+        if kind not in sections:
+            raise SetupError(f"{path}: section {kind} is missing")
+        if sections[kind][1] != length:
+            raise SetupError(f"{path}: section {kind} has another length than power {power} asks for")
+    # newer files go one domain further, with a power of tau that is not there
+    if LAGRANGE_G1 in sections and sections[LAGRANGE_G1][1] < ((2 << power) - 1) * G1_BYTES:
+        raise SetupError(f"{path}: section {LAGRANGE_G1} is too short for power {power}")
 
 
 def _header(path: Path, file: BinaryIO, sections: dict[int, tuple[int, int]]) -> int:
     if HEADER not in sections:
         raise SetupError(f"{path}: section {HEADER} is missing")
+    if sections[HEADER][1] != HEADER_BYTES:
+        raise SetupError(f"{path}: section {HEADER} is not the header of a curve of 32-byte coordinates")
     file.seek(sections[HEADER][0])
     (field_bytes,) = struct.unpack("<I", file.read(4))
     if field_bytes != 32 or int.from_bytes(file.read(32), "little") != BASE_MODULUS:

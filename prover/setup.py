@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from py_ecc.optimized_bn128 import G2, multiply, normalize
@@ -26,6 +27,8 @@ FORMAT = "zkmargin setup 1"
 CEREMONY = "ceremony"
 CHALLENGE_BITS = 128  # of the random weights under which points are checked
 SMALLEST_STORED_BASIS = 2
+NOT_A_SETUP = (ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, BackendError)
+"""What numpy, zipfile and json raise for bytes that `save_srs` did not write."""
 
 
 @dataclass
@@ -93,9 +96,11 @@ def import_ptau(backend: Backend, path: str | Path, size: int, blake2b: str | No
 
 def check_powers(backend: Backend, powers: Points, tau_g2: G2Point, name: str) -> None:
     """SetupError unless P_0 = G and P_(i+1) = tau P_i: e(sum c_i P_(i+1), [1]_2) = e(sum c_i P_i, [tau]_2) for random
-    c."""
+    c; and for tau = 1, with which every ceremony's file starts."""
     if affine(backend, powers[:1]) != [G1]:
         raise SetupError(f"{name}: the first power is not the generator")
+    if affine(backend, powers[1:2]) == [G1]:
+        raise SetupError(f"{name}: tau is 1, nobody has contributed")
     weights = backend.vector([secrets.randbits(CHALLENGE_BITS) for _ in range(len(powers) - 1)])
     low, high = backend.msm(powers[: len(powers) - 1], weights), backend.msm(powers[1:], weights)
     if low is None or not pairings_agree(high, None, low, tau_g2):
@@ -120,12 +125,14 @@ def save_srs(srs: SRS, path: str | Path) -> None:
         "source": srs.source,
         "tau_g2": [[str(c) for c in pair] for pair in srs.tau_g2],
     }
-    arrays["header"] = np.frombuffer(json.dumps(header | {"checksum": _checksum(arrays)}).encode(), np.uint8)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        np.savez(file, allow_pickle=False, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)
+    arrays["header"] = np.frombuffer(json.dumps(header | {"checksum": _checksum(header, arrays)}).encode(), np.uint8)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
+        written = Path(folder) / path.name
+        with written.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(path)
 
 
 def load_srs(backend: Backend, path: str | Path) -> SRS:
@@ -136,23 +143,24 @@ def load_srs(backend: Backend, path: str | Path) -> SRS:
         header = json.loads(arrays.pop("header").tobytes())
         if header["format"] != FORMAT:
             raise SetupError(f"{path}: of version {header['format']!r}, not {FORMAT!r}")
-        if header["checksum"] != _checksum(arrays):
+        if header.pop("checksum") != _checksum(header, arrays):
             raise SetupError(f"{path}: the checksum does not fit, the file was changed")
         points = {name: backend.points(array.tobytes()) for name, array in arrays.items()}
+        powers = points.pop("powers")
+        bases = {int(name.removeprefix("basis_")): basis for name, basis in points.items()}
         (x0, x1), (y0, y1) = ((int(c) for c in pair) for pair in header["tau_g2"])
         kind, source = header["kind"], header["source"]
     except SetupError:
         raise
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, BackendError) as error:
+    except NOT_A_SETUP as error:
         raise SetupError(f"{path}: not a setup file, or truncated") from error
     if kind not in (CEREMONY, INSECURE) or not in_g2(((x0, x1), (y0, y1))):
         raise SetupError(f"{path}: its header is not that of a setup")
-    powers = points.pop("powers")
-    return SRS(
-        kind, powers, ((x0, x1), (y0, y1)), source, backend, {int(name.split("_")[1]): p for name, p in points.items()}
-    )
+    if not all(backend.on_curve(points) for points in (powers, *bases.values())):
+        raise SetupError(f"{path}: a point is not on the curve")
+    return SRS(kind, powers, ((x0, x1), (y0, y1)), source, backend, bases)
 
 
 def _multiple_of_g2(scalar: int) -> G2Point:
@@ -175,8 +183,8 @@ def _array(backend: Backend, points: Points) -> np.ndarray:
     return np.frombuffer(backend.point_bytes(points), np.uint8)
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> str:
-    state = hashlib.sha256()
+def _checksum(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+    state = hashlib.sha256(json.dumps(header).encode())
     for name in sorted(arrays):
         state.update(name.encode() + arrays[name].tobytes())
     return state.hexdigest()
