@@ -27,7 +27,16 @@ FORMAT = "zkmargin setup 1"
 CEREMONY = "ceremony"
 CHALLENGE_BITS = 128  # of the random weights under which points are checked
 SMALLEST_STORED_BASIS = 2
-NOT_A_SETUP = (ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, BackendError)
+NOT_A_SETUP = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    BackendError,
+)
 """What numpy, zipfile and json raise for bytes that `save_srs` did not write."""
 
 
@@ -117,7 +126,7 @@ def check_basis(backend: Backend, powers: Points, basis: Points, name: str) -> N
 def save_srs(srs: SRS, path: str | Path) -> None:
     """Writes powers and all known bases to one .npz file, whole or not at all."""
     backend, path = srs.backend, Path(path)
-    arrays = {f"basis_{n}": _array(backend, points) for n, points in srs.bases.items()}
+    arrays: dict[str, Any] = {f"basis_{n}": _array(backend, points) for n, points in srs.bases.items()}
     arrays["powers"] = _array(backend, srs.powers)
     header = {
         "format": FORMAT,

@@ -1,171 +1,220 @@
-"""Setups: what a ceremony's file must be, and what is refused of it; the insecure seed; storage."""
+"""Structured reference strings: what they hold, and that a stored one comes back whole or not at all."""
 
+import hashlib
 import json
-import struct
+import random
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from circuits.field import MODULUS, lagrange_evaluations
 from prover.backend import Backend, get_backend
-from prover.kzg import affine
-from prover.ptau import LAGRANGE_G1, MONTGOMERY, TAU_G1, TAU_G2, open_ptau
-from prover.setup import SRS, SetupError, import_ptau, insecure_srs, load_srs, save_srs
-from verifier.curve import BASE_MODULUS
+from prover.errors import SetupError
+from prover.kzg import affine, to_points
+from prover.setup import CEREMONY, SRS, check_basis, check_powers, insecure_srs, load_srs, save_srs
+from tests.prover.ptau_files import g1_multiple, g2_multiple
+from verifier.key import INSECURE
 
-CEREMONIES = Path(__file__).resolve().parents[3] / "shared" / "data" / "srs"
-POWER = 4
-# https://github.com/iden3/snarkjs#7-prepare-phase-2 publishes the hash of powersOfTau28_hez_final_11.ptau
-HERMEZ_11 = (
-    "47c282116b892e5ac92ca238578006e31a47e7c7e70f0baa8b687f0a5203e28e"
-    "a07bbbec765a98dcd654bad618475d4661bfaec3bd9ad2ed12e7abc251d94d33"
-)
-real_files = pytest.mark.skipif(not CEREMONIES.is_dir(), reason="the ceremony files in ../shared/data/srs are not here")
+SIZE, SEED = 9, b"test"
+
+
+def tau_of(seed: bytes) -> int:
+    return int.from_bytes(hashlib.sha512(b"zkmargin insecure setup" + seed).digest(), "big") % MODULUS
+
+
+@pytest.fixture(scope="module", params=["cpu", "reference"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return get_backend(request.param)
 
 
 @pytest.fixture(scope="module")
-def backend() -> Backend:
+def cpu() -> Backend:
     return get_backend("cpu")
 
 
-def coordinate(value: int) -> bytes:
-    """As the format has it: Montgomery form, little-endian."""
-    return (value * pow(MONTGOMERY, -1, BASE_MODULUS) % BASE_MODULUS).to_bytes(32, "little")
-
-
-def sections_of(srs: SRS) -> dict[int, bytes]:
-    """The sections of a file of power POWER with these powers."""
-
-    def points(which: object) -> bytes:
-        return b"".join(coordinate(c) for point in affine(srs.backend, which) for c in point or (0, 0))  # type: ignore[arg-type]
-
-    header = struct.pack("<I", 32) + BASE_MODULUS.to_bytes(32, "little") + struct.pack("<II", POWER, POWER)
-    g2 = b"".join(coordinate(c) for pair in srs.tau_g2 for c in pair)
-    return {
-        1: header,
-        TAU_G1: points(srs.powers),
-        TAU_G2: bytes(128) + g2 + bytes(128 * ((1 << POWER) - 2)),
-        LAGRANGE_G1: b"".join(points(srs.lagrange(1 << level)) for level in range(POWER + 1)),
-    }
-
-
-def write(path: Path, sections: dict[int, bytes], magic: bytes = b"ptau", version: int = 1) -> Path:
-    body = b"".join(struct.pack("<IQ", kind, len(data)) + data for kind, data in sections.items())
-    path.write_bytes(struct.pack("<4sII", magic, version, len(sections)) + body)
-    return path
-
-
 @pytest.fixture(scope="module")
-def srs(backend: Backend) -> SRS:
-    return insecure_srs(backend, (2 << POWER) - 1, b"a ceremony of one")
+def with_bases(backend: Backend) -> SRS:
+    made = insecure_srs(backend, SIZE, SEED)
+    for n in (4, 8):
+        made.lagrange(n)
+    return made
 
 
-def test_a_file_gives_back_its_powers_and_bases(backend: Backend, srs: SRS, tmp_path: Path) -> None:
-    imported = import_ptau(backend, write(tmp_path / "t.ptau", sections_of(srs)), 20)
-    assert affine(backend, imported.powers) == affine(backend, srs.powers[:20])
-    assert imported.tau_g2 == srs.tau_g2 and imported.kind == "ceremony" and sorted(imported.bases) == [2, 4, 8, 16]
-    assert affine(backend, imported.lagrange(8)) == affine(backend, srs.lagrange(8))
+@pytest.fixture
+def srs(with_bases: SRS) -> SRS:
+    """Of one test alone: asking for a basis adds it."""
+    return replace(with_bases, bases=dict(with_bases.bases))
 
 
-def test_bases_are_computed_where_the_file_has_none(backend: Backend, srs: SRS, tmp_path: Path) -> None:
-    sections = sections_of(srs)
-    del sections[LAGRANGE_G1]
-    imported = import_ptau(backend, write(tmp_path / "t.ptau", sections), 16)
-    assert affine(backend, imported.lagrange(16)) == affine(backend, srs.lagrange(16))
+def test_an_insecure_setup_is_that_of_its_seed(srs: SRS) -> None:
+    tau = tau_of(SEED)
+    assert affine(srs.backend, srs.powers) == [g1_multiple(pow(tau, i, MODULUS)) for i in range(SIZE)]
+    assert (srs.kind, srs.tau_g2, srs.source) == (INSECURE, g2_multiple(tau), f"seed {SEED.hex()}")
+    assert affine(srs.backend, srs.lagrange(8)) == [g1_multiple(v) for v in lagrange_evaluations(8, range(8), tau)]
 
 
-def changed(kind: int, position: int, new: bytes) -> Callable[[dict[int, bytes]], dict[int, bytes]]:
-    return lambda s: s | {kind: s[kind][:position] + new + s[kind][position + len(new) :]}
+def test_bases_by_scalars_and_by_group_transform_agree(srs: SRS) -> None:
+    unknown = replace(srs, bases={}, make_basis=None)
+    for n in (1, 2, 4, 8):
+        assert affine(srs.backend, unknown.lagrange(n)) == affine(srs.backend, srs.lagrange(n))
 
 
-WRONG = {
-    "a point off the curve": (changed(TAU_G1, 64 * 3, coordinate(5)), "not on the curve"),
-    "a point at infinity": (changed(TAU_G1, 64 * 3, bytes(64)), "infinity"),
-    "a coordinate beyond p": (changed(TAU_G1, 64 * 3, b"\xff" * 32), "modulus"),
-    "a power of another tau": (lambda s: changed(TAU_G1, 64 * 5, s[TAU_G1][64 * 6 : 64 * 7])(s), "powers of one tau"),
-    "another generator": (lambda s: s | {TAU_G1: s[TAU_G1][64:] + s[TAU_G1][-64:]}, "generator"),
-    "the generator as tau in G2": (changed(TAU_G2, 128, coordinate(1) * 4), "not in G2"),
-    "a foreign Lagrange point": (lambda s: changed(LAGRANGE_G1, 64 * 8, s[TAU_G1][:64])(s), "Lagrange section of 8"),
-    "a short section": (lambda s: s | {TAU_G1: s[TAU_G1][:-64]}, "section 2"),
-    "no header": (lambda s: {kind: data for kind, data in s.items() if kind != 1}, "section 1 is missing"),
-    "no powers": (lambda s: {kind: data for kind, data in s.items() if kind != TAU_G1}, "section 2"),
-    "another curve": (changed(1, 4, b"\x01"), "another curve"),
-    "an absurd power": (changed(1, 36, b"\xff"), "power 255"),
+def test_a_basis_is_made_once_and_only_while_there_are_powers(srs: SRS) -> None:
+    assert srs.lagrange(8) is srs.lagrange(8)
+    with pytest.raises(SetupError, match="a domain of 16 points needs as many powers of tau, there are 9"):
+        srs.lagrange(16)
+
+
+def test_the_digest_names_the_setup_and_not_its_size(srs: SRS, backend: Backend) -> None:
+    assert insecure_srs(backend, 3, SEED).digest == srs.digest
+    others = [
+        insecure_srs(backend, 3, b"other"),
+        replace(srs, kind=CEREMONY),
+        replace(srs, source="seed"),
+        replace(srs, tau_g2=g2_multiple(2)),
+        replace(srs, powers=insecure_srs(backend, 3, b"other").powers),
+    ]
+    assert len({srs.digest, *(other.digest for other in others)}) == 6
+
+
+def test_powers_are_checked(srs: SRS, backend: Backend) -> None:
+    check_powers(backend, srs.powers, srs.tau_g2, "here")
+    points = affine(backend, srs.powers)
+    for wrong in (
+        [*points[:3], points[4], points[3], *points[5:]],
+        [*points[:-1], (1, 2)],
+        [*points[:5], None, *points[6:]],
+    ):
+        with pytest.raises(SetupError, match="here: the points are not the powers of one tau"):
+            check_powers(backend, to_points(backend, wrong), srs.tau_g2, "here")
+    with pytest.raises(SetupError, match="not the powers of one tau"):
+        check_powers(backend, srs.powers, g2_multiple(3), "here")
+    with pytest.raises(SetupError, match="first power is not the generator"):
+        check_powers(backend, srs.powers[1:], srs.tau_g2, "here")
+
+
+def test_a_basis_is_checked(srs: SRS, backend: Backend) -> None:
+    check_basis(backend, srs.powers, srs.lagrange(4), "here")
+    first, second, *others = affine(backend, srs.lagrange(4))
+    for wrong in ([second, first, *others], [None, second, *others], affine(backend, srs.powers[:4])):
+        with pytest.raises(SetupError, match="here: the Lagrange section of 4 points"):
+            check_basis(backend, srs.powers, to_points(backend, wrong), "here")
+
+
+def same(left: SRS, right: SRS) -> bool:
+    """Whether two setups hold the same points under the same name."""
+    names = (left.kind, left.source, left.tau_g2) == (right.kind, right.source, right.tau_g2)
+    points = [
+        {0: affine(s.backend, s.powers)} | {n: affine(s.backend, basis) for n, basis in s.bases.items()}
+        for s in (left, right)
+    ]
+    return names and points[0] == points[1]
+
+
+@pytest.fixture
+def stored(srs: SRS, tmp_path: Path) -> Path:
+    save_srs(srs, tmp_path / "setup.npz")
+    return tmp_path / "setup.npz"
+
+
+@pytest.mark.parametrize("reader", ["cpu", "reference"])
+def test_what_is_stored_comes_back_in_any_backend(srs: SRS, stored: Path, reader: str) -> None:
+    loaded = load_srs(get_backend(reader), stored)
+    assert same(loaded, srs) and loaded.digest == srs.digest and sorted(loaded.bases) == [4, 8]
+    assert affine(loaded.backend, loaded.lagrange(2)) == affine(srs.backend, srs.lagrange(2))
+
+
+def test_storing_is_whole_or_not_at_all(srs: SRS, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(file: Any, **arrays: Any) -> None:
+        file.write(b"half")
+        raise OSError("no space left")
+
+    before = stored.read_bytes()
+    monkeypatch.setattr(np, "savez", break_off)
+    with pytest.raises(OSError, match="no space left"):
+        save_srs(srs, stored)
+    assert stored.read_bytes() == before and list(stored.parent.iterdir()) == [stored]
+
+
+def test_truncated_files_are_named(cpu: Backend, stored: Path) -> None:
+    data = stored.read_bytes()
+    for length in range(0, len(data), 61):
+        stored.write_bytes(data[:length])
+        with pytest.raises(SetupError, match=r"setup\.npz: not a setup file, or truncated"):
+            load_srs(cpu, stored)
+
+
+def test_changed_bytes_are_refused_or_change_nothing(cpu: Backend, srs: SRS, stored: Path) -> None:
+    data, source = stored.read_bytes(), random.Random(11)
+    refused = 0
+    for _ in range(400):
+        changed = bytearray(data)
+        changed[source.randrange(len(data))] ^= 1 << source.randrange(8)
+        stored.write_bytes(bytes(changed))
+        try:
+            assert same(load_srs(cpu, stored), srs)  # times and attributes of the archive's members
+        except SetupError as error:
+            refused += 1
+            assert str(error).startswith(str(stored))
+    assert refused > 300
+
+
+def test_files_of_another_kind(cpu: Backend, tmp_path: Path) -> None:
+    path = tmp_path / "setup.npz"
+    with pytest.raises(SetupError, match=r"setup\.npz: No such file"):
+        load_srs(cpu, path)
+    with pytest.raises(SetupError, match="directory"):
+        load_srs(cpu, tmp_path)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    np.savez(path, other=np.zeros(3))
+    (tmp_path / "text").write_text("{}")
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("header", "{}")
+    for other in (path, *(tmp_path / name for name in ("array.npy", "text", "archive.zip"))):
+        with pytest.raises(SetupError, match=f"{other.name}: not a setup file"):
+            load_srs(cpu, other)
+
+
+HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "version": (lambda h: h | {"format": "zkmargin setup 2"}, "of version 'zkmargin setup 2', not 'zkmargin setup 1'"),
+    "kind": (lambda h: h | {"kind": CEREMONY}, "checksum does not fit"),
+    "source": (lambda h: h | {"source": "seed 00"}, "checksum does not fit"),
+    "tau": (lambda h: h | {"tau_g2": [["1", "2"], ["3", "4"]]}, "checksum does not fit"),
+    "checksum": (lambda h: h | {"checksum": ""}, "checksum does not fit"),
+    "no checksum": (lambda h: {k: v for k, v in h.items() if k != "checksum"}, "not a setup file"),
+    "a list": (lambda h: [h], "not a setup file"),
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_files_are_refused_and_named(backend: Backend, srs: SRS, tmp_path: Path, name: str) -> None:
-    change, message = WRONG[name]
-    path = write(tmp_path / "wrong.ptau", change(sections_of(srs)))
-    with pytest.raises(SetupError, match=rf"wrong\.ptau: .*{message}"):
-        import_ptau(backend, path, 20)
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_are_checked(cpu: Backend, stored: Path, name: str) -> None:
+    change, message = HEADERS[name]
+    with np.load(stored) as data:
+        arrays = dict(data)
+    header = change(json.loads(arrays["header"].tobytes()))
+    np.savez(stored, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    with pytest.raises(SetupError, match=message):
+        load_srs(cpu, stored)
 
 
-def test_other_files_are_refused(backend: Backend, srs: SRS, tmp_path: Path) -> None:
-    path = write(tmp_path / "t.ptau", sections_of(srs))
-    whole = path.read_bytes()
-    for size in (0, 5, 20, 200, len(whole) - 1):
-        path.write_bytes(whole[:size])
-        with pytest.raises(SetupError, match=r"t\.ptau: (truncated|not a ptau)"):
-            open_ptau(path)
-    with pytest.raises(SetupError, match="not a ptau file of version 1"):
-        open_ptau(write(path, sections_of(srs), version=2))
-    with pytest.raises(SetupError, match="No such file"):
-        open_ptau(tmp_path / "nowhere.ptau")
-    with pytest.raises(SetupError, match="32 powers of tau are needed, the file has 31"):
-        import_ptau(backend, write(path, sections_of(srs)), 32)
-    with pytest.raises(SetupError, match="not the pinned one"):
-        import_ptau(backend, path, 20, "00" * 64)
-
-
-@real_files
 @pytest.mark.parametrize(
-    ("name", "size", "pinned"),
-    [("powersOfTau28_hez_final_11.ptau", 2048, HERMEZ_11), ("ppot0085_plonkonly_14.ptau", 4096, None)],
+    ("change", "message"),
+    [
+        (lambda s: replace(s, kind="other"), "its header is not that of a setup"),
+        (lambda s: replace(s, tau_g2=((1, 2), (3, 4))), "its header is not that of a setup"),
+        (lambda s: replace(s, powers=s.backend.points(bytes([5] + [0] * 63))), "a point is not on the curve"),
+        (lambda s: replace(s, bases={1: s.backend.points(bytes([5] + [0] * 63))}), "a point is not on the curve"),
+        (lambda s: replace(s, bases={"x": s.powers}), "not a setup file"),
+    ],
 )
-def test_real_ceremonies(backend: Backend, name: str, size: int, pinned: str | None) -> None:
-    srs = import_ptau(backend, CEREMONIES / name, size, pinned)
-    assert len(srs.powers) == size and max(srs.bases) == size
-    del srs.bases[64]
-    assert affine(backend, srs.lagrange(64)) == affine(backend, import_ptau(backend, CEREMONIES / name, 64).bases[64])
-
-
-def test_the_seed_decides(backend: Backend, srs: SRS) -> None:
-    same, other = insecure_srs(backend, 31, b"a ceremony of one"), insecure_srs(backend, 31, b"another")
-    assert same.digest == srs.digest != other.digest and srs.kind == "insecure"
-    assert insecure_srs(backend, 8, b"another").digest == other.digest
-    with pytest.raises(SetupError, match="a domain of 64 points"):
-        srs.lagrange(64)
-
-
-def test_storage(backend: Backend, srs: SRS, tmp_path: Path) -> None:
-    path = tmp_path / "setup.npz"
-    srs.lagrange(8)
-    save_srs(srs, path)
-    loaded = load_srs(backend, path)
-    assert loaded.digest == srs.digest and 8 in loaded.bases
-    assert affine(backend, loaded.powers) == affine(backend, srs.powers)
-    assert [file.name for file in tmp_path.iterdir()] == ["setup.npz"]
-
-
-def test_damaged_storage_is_refused(backend: Backend, srs: SRS, tmp_path: Path) -> None:
-    path = tmp_path / "setup.npz"
-    save_srs(srs, path)
-    whole = path.read_bytes()
-    for data in (b"", b"x", whole[: len(whole) // 2], whole[:-10]):
-        path.write_bytes(data)
-        with pytest.raises(SetupError, match=r"setup\.npz: not a setup file"):
-            load_srs(backend, path)
-    path.write_bytes(whole)
-    with np.load(path) as data:
-        arrays = {name: data[name] for name in data.files}
-    header = json.loads(arrays["header"].tobytes())
-    for change, message in (({"format": "zkmargin setup 0"}, "of version"), ({"checksum": "0"}, "checksum")):
-        changed_header = np.frombuffer(json.dumps(header | change).encode(), np.uint8)
-        np.savez(path, allow_pickle=False, **(arrays | {"header": changed_header}))
-        with pytest.raises(SetupError, match=message):
-            load_srs(backend, path)
-    with pytest.raises(SetupError, match="No such file"):
-        load_srs(backend, tmp_path / "nowhere.npz")
+def test_a_setup_that_was_stored_wrong(
+    cpu: Backend, srs: SRS, tmp_path: Path, change: Callable[[SRS], SRS], message: str
+) -> None:
+    save_srs(change(srs), tmp_path / "setup.npz")
+    with pytest.raises(SetupError, match=message):
+        load_srs(cpu, tmp_path / "setup.npz")
