@@ -21,7 +21,7 @@ from verifier import VerifyingKey, verify
 from verifier.key import INSECURE
 from verifier.margin import MarginStatement, decode_parameters, load_key
 from zkmargin.batch import Batch, build_batch
-from zkmargin.proving import batch_assignment, batch_statement, check_batch, margin_key, prove_batch
+from zkmargin.proving import batch_assignment, batch_statement, check_batch, commit_cells, margin_key, prove_batch
 from zkmargin.rules import Refused
 from zkmargin.state import State
 from zkmargin.store import Checkpoint, Store, StoredBatch, StoreError
@@ -91,6 +91,7 @@ class Rollup:
         if proof is None:
             batch, statement = self.rebuild(number)
             key = self.proving_key()
+            self._require_committed(batch.old, statement, key)
             assignment = batch_assignment(key.circuit, self.parameters, statement, batch)
             self._checkpoint("witness built")
             proof = prove_batch(key, statement, assignment, key.srs.backend, progress)
@@ -145,6 +146,12 @@ class Rollup:
                 raise StoreError(f"{self.folder / SETUP}: not the setup that the rollup's key was made under")
             self._proving_key = key
         return self._proving_key
+
+    def _require_committed(self, cells: dict[int, int], statement: Statement, key: ProvingKey) -> None:
+        """A proof is made of the committed cells; made of others it would be stored, and refused."""
+        inside = all(0 <= address < self.shape.cells for address in cells)
+        if not inside or commit_cells(key.srs, key.srs.backend, self.shape.cells, cells) != statement.old:
+            raise StoreError(f"{self.store.path}: damaged, other cells than batch {statement.batch} starts from")
 
     def _apply(self, path: Path, data: bytes, digest: str, state: State, commitment: tuple[int, int] | None) -> int:
         batch = self._build(path, data, state)

@@ -4,10 +4,11 @@ all of it or nothing."""
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from circuits.margin.cell import unpack
 from circuits.margin.statement import InvalidStatement, Statement
 from zkmargin.state import State
 
@@ -51,19 +52,26 @@ class Store:
         self.path, self._connection, self._checkpoint = path, connection, checkpoint
 
     @classmethod
-    def create(cls, path: Path, key: str, state: State) -> None:
-        """A new rollup with this key and state; StoreError when the file exists."""
+    def create(cls, path: Path, key: str, state: State, checkpoint: Checkpoint = lambda _: None) -> None:
+        """A new rollup with this key and state; StoreError when the file exists. It appears under its name when it is
+        whole."""
         if path.exists():
             raise StoreError(f"{path}: there is a rollup already")
-        with _errors(path):
-            connection = _connect(path)
+        unfinished = path.with_name(f"{path.name}.new")
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
+        with _errors(path), closing(_connect(unfinished)) as connection:
+            checkpoint("file made")
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 for statement in SCHEMA.split(";\n"):
                     connection.execute(statement)
                 connection.execute("INSERT INTO rollup VALUES (1, ?, ?)", (key, _head(state, None)))
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.close()
+                checkpoint("schema written")
+        checkpoint("rollup written")
+        unfinished.replace(path)
+        checkpoint("created")
 
     @classmethod
     def open(cls, path: Path, checkpoint: Checkpoint = lambda _: None) -> "Store":
@@ -74,8 +82,12 @@ class Store:
             connection = _connect(path)
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
+            connection.close()
             raise StoreError(f"{path}: of schema version {version}, this program knows {SCHEMA_VERSION}")
         return cls(path, connection, checkpoint)
+
+    def close(self) -> None:
+        self._connection.close()
 
     @property
     def key(self) -> str:
@@ -89,6 +101,8 @@ class Store:
             cells = {address: int(value, 16) for address, value in self._connection.execute("SELECT * FROM cells")}
             rows = tuple((price, index) for price, index in head["rows"])
             commitment = head["commitment"] and (int(head["commitment"][0], 16), int(head["commitment"][1], 16))
+            for value in cells.values():
+                unpack(value)
             return State(cells, rows, head["tick"], head["time"], head["queue"], head["batch"]), commitment
 
     def find_input(self, digest: str) -> int | None:
@@ -213,7 +227,14 @@ def _head(state: State, commitment: tuple[int, int] | None) -> str:
 def _errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except StoreError:
+        raise
     except sqlite3.OperationalError as error:
-        raise StoreError(f"{path}: {error}") from error
-    except (sqlite3.DatabaseError, InvalidStatement, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise StoreError(f"{path}: damaged, or not a rollup: {error}") from error
+        raise StoreError(f"{path}: {_first_line(error)}") from error
+    except (sqlite3.DatabaseError, InvalidStatement, LookupError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: damaged, or not a rollup: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """SQLite quotes what it cannot decode."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
