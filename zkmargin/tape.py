@@ -5,7 +5,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -48,13 +48,15 @@ def read_trades(path: Path) -> list[Trade]:
 
 
 def read_bars(path: Path) -> list[tuple[int, Decimal]]:
-    """(seconds since 1970, close) of each bar of a file with BAR_COLUMNS, plain or gzipped; errors as `read_trades`."""
-    bars = []
+    """(seconds since 1970, close) of each bar of a file with BAR_COLUMNS, plain or gzipped; errors as `read_trades`.
+
+    Times are ISO 8601, in UTC where they name no zone.
+    """
+    bars: list[tuple[int, Decimal]] = []
     for line, row in _rows(path, BAR_COLUMNS):
-        try:
-            time = int(datetime.fromisoformat(row["time"].replace("Z", "+00:00")).timestamp())
-        except ValueError:
-            raise InputError(path, line, "time", f"{row['time']!r} is no time") from None
+        time = _seconds(path, line, row["time"])
+        if bars and time < bars[-1][0]:
+            raise InputError(path, line, "time", "before the bar above it")
         bars.append((time, _number(path, line, row, "close")))
     if not bars:
         raise InputError(path, 1, "", "no bars")
@@ -79,6 +81,17 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
                 yield line, row
     except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, line + 1, "", f"damaged or truncated: {error}") from error
+
+
+def _seconds(path: Path, line: int, text: str) -> int:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(path, line, "time", f"{text!r} is no time") from None
+    seconds = int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+    if seconds < 0:
+        raise InputError(path, line, "time", f"{text} is before 1970")
+    return seconds
 
 
 def _number(path: Path, line: int, row: dict[str, str], field: str) -> Decimal:

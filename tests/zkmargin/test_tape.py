@@ -1,6 +1,7 @@
 """Tapes, the price model, and the population that trades them."""
 
 import gzip
+import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -77,6 +78,32 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="damaged or truncated"):
         read_trades(path)
+
+
+def bars(path: Path, *times: str) -> Path:
+    path.write_text("\n".join(["time,close", *(f"{time},5000.5" for time in times)]) + "\n")
+    return path
+
+
+def test_bars_are_in_utc_unless_they_say_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    path = bars(tmp_path / "b.csv", "2020-03-12T00:00:00", "2020-03-12T00:01:00Z", "2020-03-12T02:02:00+02:00")
+    try:
+        start = 1583971200
+        assert read_bars(path) == [(start + 60 * i, Decimal("5000.5")) for i in range(3)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [("2020-03-11T23:59:59Z", "before the bar above it"), ("noon", "is no time"), ("1969-12-31T00:00:00Z", "1970")],
+)
+def test_bad_bars_are_named(tmp_path: Path, written: str, message: str) -> None:
+    with pytest.raises(InputError, match=rf"b\.csv, line 3, field time: .*{message}"):
+        read_bars(bars(tmp_path / "b.csv", "2020-03-12T00:00:00Z", written))
 
 
 def test_the_price_model_is_what_its_seed_says() -> None:
