@@ -2,8 +2,6 @@
 
 from itertools import count
 
-import pytest
-
 from circuits.margin.parameters import Shape
 from prover.backend import get_backend
 from prover.prove import prove
@@ -14,7 +12,6 @@ from verifier.margin import MarginStatement
 from zkmargin.proving import batch_assignment, batch_statement, layout_of, margin_key
 
 
-@pytest.mark.long
 def test_backends_give_the_same_margin_proof() -> None:
     world = World(3, Shape(16, 16, 8, True))
     batch = world.batch(10)
