@@ -3,10 +3,12 @@ follows from the rules.
 
 Units: a base unit is 1e-6 coin and a quote unit 1e-6 quote, so a price in quote units per base unit is the price per
 coin. Cash is price times size, which the decimals of exchanges make whole; prices, sizes and times stay those of the
-tape.
+tape. The oracle's price is that of the first trade after its tick.
 
 Each account deposits what its own trades of the tape will need under the initial margin, times a factor: 1 for a
-quarter of the accounts (these live at the edge, and are who is liquidated), 1.1 to 20 for the others.
+quarter of the accounts (these live at the edge, and are who is liquidated when prices hardly move); for the others
+2^k (1 + u), k uniform on 0..5 and u on [0.1, 1), so between 1.1 and 64. A trade that an account cannot bear when it
+comes goes to another one that can.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,34 +17,28 @@ from decimal import Decimal
 from random import Random
 from typing import Literal
 
+import msgspec
+
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.tiers import build_tiers
 from zkmargin.batch import BatchBuilder
-from zkmargin.rules import Refused, Settled
+from zkmargin.risk import possible, risk_actions
+from zkmargin.rules import Refused, margin_rule
 from zkmargin.state import State
 from zkmargin.tape import Trade as Print
-from zkmargin.transactions import (
-    Cover,
-    Deleverage,
-    Deposit,
-    Liquidate,
-    Open,
-    Tick,
-    Touch,
-    Trade,
-    Transaction,
-    Transfer,
-    Withdraw,
-)
+from zkmargin.transactions import Deposit, Open, Tick, Touch, Trade, Transaction, Transfer, Withdraw
 
 FEE_CELL, INSURANCE_CELL, FIRST_ACCOUNT = 0, 1, 2
 LIQUIDATORS = 4  # the first accounts; they trade nothing else
 UNIT = 10**6
 TAKER_FEE = 10  # over 2^16: 1.5 basis points; makers pay nothing
 RICH = 10**14
-INSURANCE = 10**12
-TICKS = 64  # a trading batch
-EDGE_SHARE = 0.25
+INSURANCE = 10**9  # pays a part of what a crash leaves; deleveraging is for the rest
+TICKS, MOST_TICKS = 64, 256  # of a trading batch: on a calm tape, and on any
+LEAST_ROUND = 16  # trades between two ticks of a calm tape, at least
+JUMP = 50  # a price that is 1/JUMP away from the oracle's brings the next tick
+CANDIDATES = 16  # accounts that are asked to take a trade
+EDGE_SHARE = 25  # percent of the accounts
 FUNDING_CAP = 1 << 16  # per second over 2^32: 5.5 % an hour
 FUNDING_RATE = 50  # of the cap's 2^16: what the index moves by
 
@@ -68,9 +64,19 @@ def oracle_price(price: Decimal) -> int:
     return int(price * 65536)
 
 
-def ticks_apart(trades: int) -> int:
-    """Trades between two oracle ticks."""
-    return max(1, -(-trades // TICKS))
+def rounds(prints: Sequence[Print], most: int) -> list[list[Print]]:
+    """The tape cut where the oracle ticks: TICKS times, and when a price has moved by 1/JUMP; `most` pieces at most."""
+    length = max(LEAST_ROUND, -(-len(prints) // min(TICKS, most)))
+    result: list[list[Print]] = []
+    for trade in prints:
+        fresh = not result or len(result[-1]) >= length
+        if not fresh:
+            first = result[-1][0].price
+            fresh = abs(trade.price - first) * JUMP > first
+        if not result or (fresh and len(result) < most):
+            result.append([])
+        result[-1].append(trade)
+    return result
 
 
 @dataclass(frozen=True)
@@ -82,36 +88,28 @@ class Order:
     price: int
 
 
-def assign(trades: Sequence[Print], accounts: int, seed: str) -> list[Order]:
-    """Two different accounts for each trade, liquidators aside; the oracle's price is that of the first trade after
-    its tick."""
+def assign(cut: Sequence[Sequence[Print]], accounts: int, seed: str) -> list[list[Order]]:
+    """Two different accounts for each trade of each round, liquidators aside."""
     random = Random(f"parties {seed}")
-    orders: list[Order] = []
-    group = ticks_apart(len(trades))
-    for i, trade in enumerate(trades):
-        price = orders[-1].price if i % group else oracle_price(trade.price)
-        a, b = random.sample(range(FIRST_ACCOUNT + LIQUIDATORS, FIRST_ACCOUNT + accounts), 2)
-        size = int(trade.quantity * UNIT)
-        direction: Literal[1, -1] = 1 if trade.buyer_took else -1
-        cash = round(trade.price * size)
-        taken = Trade(a, b, size, direction, direction * cash, cash * TAKER_FEE >> 16, 0)
-        orders.append(Order(taken, trade.time, price))
-    return orders
+    traders = range(FIRST_ACCOUNT + LIQUIDATORS, FIRST_ACCOUNT + accounts)
+    return [[_order(p, random.sample(traders, 2), oracle_price(piece[0].price)) for p in piece] for piece in cut]
 
 
-def needed_collateral(orders: Sequence[Order], market: Market) -> dict[int, int]:
+def _order(trade: Print, parties: Sequence[int], price: int) -> Order:
+    size, cash = int(trade.quantity * UNIT), round(trade.price * int(trade.quantity * UNIT))
+    direction: Literal[1, -1] = 1 if trade.buyer_took else -1
+    taken = Trade(parties[0], parties[1], size, direction, direction * cash, cash * TAKER_FEE >> 16, 0)
+    return Order(taken, trade.time, price)
+
+
+def needed_collateral(orders: Iterator[Order], market: Market) -> dict[int, int]:
     """For each account, the least deposit with which each of its trades meets the initial margin at the oracle's
     price."""
     position: dict[int, int] = {}
     cash: dict[int, int] = {}
     need: dict[int, int] = {}
     for order in orders:
-        trade = order.trade
-        delta = trade.direction * trade.size
-        for address, change, paid in (
-            (trade.a, delta, trade.cash + trade.fee_a),
-            (trade.b, -delta, -trade.cash + trade.fee_b),
-        ):
+        for address, change, paid in legs(order.trade):
             position[address] = position.get(address, 0) + change
             cash[address] = cash.get(address, 0) - paid
             required = market.requirement(abs(position[address]) * order.price, "initial")
@@ -120,14 +118,26 @@ def needed_collateral(orders: Sequence[Order], market: Market) -> dict[int, int]
     return need
 
 
+def legs(trade: Trade) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """(address, position change, what it pays) of both sides."""
+    delta = trade.direction * trade.size
+    return (trade.a, delta, trade.cash + trade.fee_a), (trade.b, -delta, trade.fee_b - trade.cash)
+
+
 class Population:
-    """Yields batches of transactions; keeps its own copy of the rollup to see what will be accepted."""
+    """Yields batches of transactions; keeps its own copy of the rollup to see what will be accepted.
+
+    unplaced: trades of the tape that no account was found for, or that are outside the band or beyond the batch's rows.
+    """
 
     def __init__(self, prints: Sequence[Print], parameters: Parameters, shape: Shape, accounts: int, seed: str) -> None:
         self.random = Random(f"population {seed}")
         self.parameters, self.shape, self.accounts = parameters, shape, accounts
         self.market = parameters.markets[0]
-        self.orders = assign(prints, accounts, seed)
+        self.liquidators = range(FIRST_ACCOUNT, FIRST_ACCOUNT + LIQUIDATORS)
+        self.traders = range(FIRST_ACCOUNT + LIQUIDATORS, FIRST_ACCOUNT + accounts)
+        self.rounds = assign(rounds(prints, min(MOST_TICKS, 1 << shape.limb_bits)), accounts, seed)
+        self.unplaced: list[Trade] = []
         self.state = State.genesis(parameters)
         self.builder = BatchBuilder(self.state, parameters, shape)
         self.pending: list[Transaction] = []
@@ -138,11 +148,11 @@ class Population:
         yield self._trading()
 
     def _openings(self) -> Iterator[list[Transaction]]:
-        need = needed_collateral(self.orders, self.market)
+        need = needed_collateral((order for orders in self.rounds for order in orders), self.market)
         self._tick(self.parameters.genesis_time, self.market.price)
         self._do(Deposit(INSURANCE_CELL, INSURANCE, self.state.queue))
         for address in range(FIRST_ACCOUNT, FIRST_ACCOUNT + self.accounts):
-            if len(self.builder.steps) + 4 > min(self.shape.rows, 1 << self.shape.limb_bits):
+            if min(self._rows_left(), self._operations_left()) < 2:
                 yield self._flush()
                 self._tick(self.parameters.genesis_time, self.market.price)
             self._do(Open(address, 0, self.state.queue))
@@ -150,86 +160,75 @@ class Population:
         yield self._flush()
 
     def _deposit(self, address: int, need: int) -> int:
-        if address < FIRST_ACCOUNT + LIQUIDATORS:
+        if address in self.liquidators:
             return RICH
-        factor = 100 if self.random.random() < EDGE_SHARE else round(100 * 1.1 * 18 ** self.random.random())
-        return max(1, -(-need * factor // 100))
+        edge = self.random.randrange(100) < EDGE_SHARE
+        percent = 100 if edge else self.random.randrange(110, 200) << self.random.randrange(6)
+        return max(1, -(-need * percent // 100))
 
     def _trading(self) -> list[Transaction]:
-        """Ticks at the tape's prices; between them its trades, what people do besides, and what risk demands."""
-        group = ticks_apart(len(self.orders))
-        for start in range(0, len(self.orders), group):
-            orders = self.orders[start : start + group]
-            self._tick(orders[0].time, orders[0].price)
-            self._risk()
+        """Ticks at the tape's prices; after each what risk demands, then trades, then what people do besides."""
+        for i, orders in enumerate(self.rounds):
+            if self._rows_left() > 1:
+                self._tick(orders[0].time, orders[0].price)
+            for action in risk_actions(self.builder.machine, self.liquidators):
+                if self._rows_left() < 1:
+                    break
+                self._do(action)
             for order in orders:
-                self._do(order.trade)
-            self._besides()
-            if len(self.builder.steps) + 2 * group > self.shape.rows:
-                break
+                self._place(order.trade)
+            if i * TICKS % len(self.rounds) < TICKS:  # TICKS times, evenly
+                self._besides()
         return self._flush()
 
-    def _besides(self) -> None:
-        """A withdrawal that may be refused with proof, a transfer, a touch, and a trade that no rule allows."""
-        a, b = self.random.sample(range(FIRST_ACCOUNT + LIQUIDATORS, FIRST_ACCOUNT + self.accounts), 2)
-        balance = max(2, self.state.cell(a).collateral)
-        self._do(Withdraw(a, self.random.randrange(1, min(balance, 1 << 55)), self.state.queue))
-        self._do(Transfer(FIRST_ACCOUNT, b, self.random.randrange(1, UNIT)))
-        self._do(Touch(b))
-        self._do(Trade(a, b, 1 << 50, 1, 1 << 60, 0, 0))
-
-    def _risk(self) -> None:
-        """Every account below maintenance is liquidated, deleveraged or covered, as far as the rules go."""
-        price, index = self.state.rows[0]
-        accounts = [
-            Settled.of(address, cell, self.market, price, index)
-            for address, cell in self.state.accounts()
-            if cell.position or cell.collateral < 0
-        ]
-        for account in accounts:
-            if account.equity < 0:
-                self._bankrupt(account, accounts)
-            elif account.equity << 16 < account.maintenance():
-                self._liquidate(account)
-
-    def _liquidate(self, victim: Settled) -> None:
-        """The whole position at the oracle's price, rounded for the victim; half of what it has left is the fee."""
-        size, position = abs(victim.before.position), victim.before.position
-        cash = -(-position * victim.price >> 16)
-        cap = self.parameters.liquidation_fee_cap * size * victim.price >> 32
-        left = victim.collateral + cash
-        self._do(Liquidate(self._liquidator(victim.address), victim.address, size, cash, min(cap, max(left // 2, 0))))
-
-    def _liquidator(self, address: int) -> int:
-        return FIRST_ACCOUNT + address % LIQUIDATORS
-
-    def _bankrupt(self, account: Settled, others: Sequence[Settled]) -> None:
-        """Deleveraged against an account of the other side at the price where nothing is left; without a position,
-        covered."""
-        if not account.before.position:
-            insurance = self.state.cell(INSURANCE_CELL).collateral
-            self._do(Cover(account.address, min(-account.collateral, insurance)))
-            return
-        size = abs(account.before.position)
-        for other in others:
-            opposite = other.before.position * account.before.position < 0
-            if (
-                opposite
-                and abs(self.state.cell(other.address).position) >= size
-                and self._possible(step := Deleverage(other.address, account.address, size, -account.collateral))
-            ):
-                self._do(step)
+    def _place(self, trade: Trade) -> None:
+        """With the accounts it was planned for, or others for those of them that cannot bear it."""
+        a = self._party(legs(trade)[0], trade.b)
+        b = None if a is None else self._party(legs(trade)[1], a)
+        if a is not None and b is not None and self._rows_left() > 0:
+            placed = msgspec.structs.replace(trade, a=a, b=b)
+            if possible(self.builder.machine, placed):
+                self._do(placed)
                 return
+        self.unplaced.append(trade)
 
-    def _possible(self, transaction: Transaction) -> bool:
+    def _party(self, leg: tuple[int, int, int], other: int) -> int | None:
+        """The account of the leg, else the first of CANDIDATES, that keeps a margin rule after it."""
+        planned, delta, paid = leg
+        candidates = (planned, *(self.random.choice(self.traders) for _ in range(CANDIDATES)))
+        return next((cell for cell in candidates if cell != other and self._bears(cell, delta, paid)), None)
+
+    def _bears(self, address: int, delta: int, paid: int) -> bool:
+        account = self.builder.machine.context.settled(address)
         try:
-            self.builder.machine.transition(transaction)
+            margin_rule(account, account.moved(-paid, delta).after, abs(delta))
         except Refused:
             return False
         return True
 
+    def _besides(self) -> None:
+        """A withdrawal that may be refused with proof, a deposit, a transfer, a touch, and a trade that no rule
+        allows."""
+        if min(self._rows_left(), self._operations_left()) < 5:
+            return
+        a, b = self.random.sample(self.traders, 2)
+        balance = max(2, self.state.cell(a).collateral)
+        self._do(Withdraw(a, self.random.randrange(1, min(balance, 1 << 55)), self.state.queue))
+        self._do(Deposit(b, self.random.randrange(1, UNIT), self.state.queue))
+        self._do(Transfer(FIRST_ACCOUNT, b, self.random.randrange(1, UNIT)))
+        self._do(Touch(b))
+        self._do(Trade(a, b, 1 << 50, 1, 1 << 60, 0, 0))
+
+    def _rows_left(self) -> int:
+        """One row is kept for `collect`, and ticks without a row between them take pads."""
+        pads = max(0, self.state.tick - self.builder.row_tick - 1)
+        return self.shape.rows - 1 - len(self.builder.steps) - pads
+
+    def _operations_left(self) -> int:
+        return (1 << self.shape.limb_bits) - len(self.builder.l1)
+
     def _tick(self, time: int, price: int) -> None:
-        """The index moves with the premium of longs over shorts nowhere near its cap: FUNDING_RATE a second."""
+        """The index rises by a premium of longs over shorts, FUNDING_RATE a second, nowhere near its cap."""
         elapsed = max(0, time - self.state.time)
         index = self.state.rows[0][1] + (FUNDING_RATE * price * elapsed >> 16)
         self._do(Tick(max(time, self.state.time), ((price, index),)))
