@@ -20,10 +20,10 @@ from typing import Literal
 import msgspec
 
 from circuits.margin.parameters import Market, Parameters, Shape
-from circuits.margin.tiers import build_tiers
+from circuits.margin.tiers import NOTIONAL_LIMIT, build_tiers
 from zkmargin.batch import BatchBuilder
 from zkmargin.risk import possible, risk_actions
-from zkmargin.rules import Refused, margin_rule
+from zkmargin.rules import AMOUNT_LIMIT, Refused, margin_rule
 from zkmargin.state import State
 from zkmargin.tape import Trade as Print
 from zkmargin.transactions import Deposit, Open, Tick, Touch, Trade, Transaction, Transfer, Withdraw
@@ -104,12 +104,14 @@ def _order(trade: Print, parties: Sequence[int], price: int) -> Order:
 
 def needed_collateral(orders: Iterator[Order], market: Market) -> dict[int, int]:
     """For each account, the least deposit with which each of its trades meets the initial margin at the oracle's
-    price."""
+    price; trades beyond the last tier, which no deposit allows, aside."""
     position: dict[int, int] = {}
     cash: dict[int, int] = {}
     need: dict[int, int] = {}
     for order in orders:
         for address, change, paid in legs(order.trade):
+            if abs(position.get(address, 0) + change) * order.price >= NOTIONAL_LIMIT:
+                continue
             position[address] = position.get(address, 0) + change
             cash[address] = cash.get(address, 0) - paid
             required = market.requirement(abs(position[address]) * order.price, "initial")
@@ -164,7 +166,7 @@ class Population:
             return RICH
         edge = self.random.randrange(100) < EDGE_SHARE
         percent = 100 if edge else self.random.randrange(110, 200) << self.random.randrange(6)
-        return max(1, -(-need * percent // 100))
+        return min(max(1, -(-need * percent // 100)), AMOUNT_LIMIT - 1)
 
     def _trading(self) -> list[Transaction]:
         """Ticks at the tape's prices; after each what risk demands, then trades, then what people do besides."""

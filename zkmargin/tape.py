@@ -13,6 +13,8 @@ from zkmargin.transactions import InputError
 
 TRADE_COLUMNS = ("trade_time_ms", "price", "qty", "buyer_is_maker")
 BAR_COLUMNS = ("time", "close")
+LIMIT = Decimal(1 << 48)
+PRICES = Decimal(1) / (1 << 16), Decimal(1 << 32)  # what an oracle's row can hold, as quote per coin
 CAPTURE_GAP = 3600  # seconds without a trade that separate two captures in one file
 
 
@@ -40,7 +42,7 @@ def read_trades(path: Path) -> list[Trade]:
             raise InputError(path, line, "trade_time_ms", "before the trade above it")
         if trades and time - trades[-1].time > CAPTURE_GAP:
             break
-        price, quantity = _number(path, line, row, "price"), _number(path, line, row, "qty")
+        price, quantity = _price(path, line, row, "price"), _number(path, line, row, "qty")
         trades.append(Trade(time, price, quantity, row["buyer_is_maker"] == "0"))
     if not trades:
         raise InputError(path, 1, "", "no trades")
@@ -57,7 +59,7 @@ def read_bars(path: Path) -> list[tuple[int, Decimal]]:
         time = _seconds(path, line, row["time"])
         if bars and time < bars[-1][0]:
             raise InputError(path, line, "time", "before the bar above it")
-        bars.append((time, _number(path, line, row, "close")))
+        bars.append((time, _price(path, line, row, "close")))
     if not bars:
         raise InputError(path, 1, "", "no bars")
     return bars
@@ -99,6 +101,13 @@ def _number(path: Path, line: int, row: dict[str, str], field: str) -> Decimal:
         value = Decimal(row[field])
     except InvalidOperation:
         raise InputError(path, line, field, f"{row[field]!r} is no number") from None
-    if not value.is_finite() or value <= 0 or value >= 1 << 48:
+    if not value.is_finite() or value <= 0 or value >= LIMIT:
         raise InputError(path, line, field, f"{row[field]} is outside (0, 2^48)")
     return value
+
+
+def _price(path: Path, line: int, row: dict[str, str], field: str) -> Decimal:
+    price, (least, limit) = _number(path, line, row, field), PRICES
+    if not least <= price < limit:
+        raise InputError(path, line, field, f"{row[field]} is outside 2^-16 .. 2^32, the prices of an oracle")
+    return price

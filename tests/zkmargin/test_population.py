@@ -83,6 +83,33 @@ def test_a_population_keeps_to_the_tables(rows: int, limb_bits: int) -> None:
     assert replayed[-1].new == population.state.cells
 
 
+def test_a_crash_that_asks_for_more_rows_than_there_are() -> None:
+    """What risk demands is done as far as the rows go, and nothing after them is in the batch."""
+    prints = [Print(i, Decimal(PRICE if i < 48 else PRICE * 19 // 20), Decimal("0.05"), True) for i in range(64)]
+    shape = Shape(64, 64, 8, True)
+    population = Population(prints, PARAMETERS, shape, 40, "e")
+    batches = list(population.batches())
+    *_, trading = replay(PARAMETERS, shape, batches)
+    assert "full" not in refused(trading) and len(trading.steps) == 64
+    below = [
+        address
+        for address, cell in population.state.accounts()
+        if (account := Settled.of(address, cell, population.market, *population.state.rows[0])).equity << 16
+        < account.maintenance()
+    ]
+    assert below and population.unplaced
+
+
+@pytest.mark.parametrize("quantity", ["0.0000001", "1000000000", "281474976710655"])
+def test_quantities_that_no_account_can_hold_are_counted(quantity: str) -> None:
+    prints = [Print(i, Decimal(100_000), Decimal(quantity if i == 7 else "0.1"), True) for i in range(20)]
+    parameters, shape = population_parameters(Decimal(100_000), 0), Shape(64, 64, 8, True)
+    population = Population(prints, parameters, shape, 40, "f")
+    batches = list(population.batches())
+    assert len(population.unplaced) == 1 and len(of_the_tape(batches[-1])) == 19
+    assert all(set(refused(batch)) <= {"band"} for batch in replay(parameters, shape, batches))
+
+
 def test_planned_deposits_are_the_least_that_do() -> None:
     """On what was planned for it, an account meets the initial margin in each trade; on one unit less, not in each."""
     prints = [Print(i, Decimal(PRICE + i % 7), Decimal("0.01") * (1 + i % 5), i % 3 > 0) for i in range(60)]

@@ -12,6 +12,7 @@ from statistics import stdev
 import pytest
 
 from zkmargin.demo import make_batches
+from zkmargin.population import oracle_price
 from zkmargin.price_model import model_trades
 from zkmargin.tape import read_bars, read_trades
 from zkmargin.transactions import InputError
@@ -40,6 +41,12 @@ def test_a_trade_is_read_exactly(tmp_path: Path) -> None:
     assert read_trades(zipped) == [trade]
 
 
+@pytest.mark.parametrize("price", ["0.0000152587890625", "4294967295.9999"])
+def test_prices_at_the_edge_of_the_oracle(tmp_path: Path, price: str) -> None:
+    (trade,) = read_trades(write(tmp_path / "t.csv", LINE.replace("28145.10", price)))
+    assert 1 <= oracle_price(trade.price) < 1 << 48
+
+
 def test_a_gap_of_an_hour_ends_the_capture(tmp_path: Path) -> None:
     later = LINE.replace("1680652700452", "1680656301452")
     assert len(read_trades(write(tmp_path / "t.csv", LINE, LINE, later))) == 2
@@ -51,7 +58,10 @@ def test_a_gap_of_an_hour_ends_the_capture(tmp_path: Path) -> None:
         (LINE.replace("28145.10", "x"), "price"),
         (LINE.replace("28145.10", "-1"), "price"),
         (LINE.replace("28145.10", "NaN"), "price"),
+        (LINE.replace("28145.10", "0.0000152"), "price"),
+        (LINE.replace("28145.10", "4294967296"), "price"),
         (LINE.replace("0.002", "0"), "qty"),
+        (LINE.replace("0.002", "281474976710656"), "qty"),
         (LINE.replace(",1,MARKET", ",2,MARKET"), "buyer_is_maker"),
         (LINE.replace("1680652700452", "1680652600452"), "trade_time_ms"),
         ("BTCUSDT,1,1680652700452", ""),
