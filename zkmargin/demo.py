@@ -33,13 +33,24 @@ def make_batches(
     the trades keep their sizes and happen at the bars' times and closes.
     """
     count = int(rows * TRADES_PER_ROW)
-    prints = [trade for tape in tapes for trade in read_trades(tape)] or model_trades(count, seed)
+    prints = read_tapes(tapes) or model_trades(count, seed)
     prints = prints[:: -(-len(prints) // count)]
     if oracle is not None:
         prints = on_bars(prints, read_bars(oracle), oracle, day)
     shape = Shape(rows, 1 << (accounts + FIRST_ACCOUNT - 1).bit_length(), limb_bits, True)
     parameters = population_parameters(prints[0].price, prints[0].time)
     return parameters, shape, Population(prints, parameters, shape, accounts, seed).batches()
+
+
+def read_tapes(paths: Sequence[Path]) -> list[Trade]:
+    """The trades of all files, one after the other; InputError for a file that begins before the one before it ends."""
+    prints: list[Trade] = []
+    for path in paths:
+        more = read_trades(path)
+        if prints and more[0].time < prints[-1].time:
+            raise InputError(path, 2, "trade_time_ms", "before the last trade of the tape before it")
+        prints += more
+    return prints
 
 
 def on_bars(prints: Sequence[Trade], bars: Sequence[tuple[int, Any]], path: Path, day: str | None) -> list[Trade]:

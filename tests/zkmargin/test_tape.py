@@ -11,7 +11,7 @@ from statistics import stdev
 
 import pytest
 
-from zkmargin.demo import make_batches
+from zkmargin.demo import make_batches, read_tapes
 from zkmargin.population import oracle_price
 from zkmargin.price_model import model_trades
 from zkmargin.tape import read_bars, read_trades
@@ -141,3 +141,13 @@ def test_a_day_without_bars_is_named() -> None:
     bars = DATA / "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz"
     with pytest.raises(InputError, match="no bar of 1999-01-01"):
         make_batches([], bars, "1999-01-01", 64, 128, 8, "test")
+
+
+def test_tapes_follow_each_other(tmp_path: Path) -> None:
+    early, late = (
+        write(tmp_path / "a.csv", LINE),
+        write(tmp_path / "b.csv", LINE.replace("1680652700452", "1680652800452")),
+    )
+    assert len(read_tapes([early, late])) == 2
+    with pytest.raises(InputError, match=r"a\.csv, line 2, field trade_time_ms"):
+        read_tapes([late, early])
