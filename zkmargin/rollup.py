@@ -17,7 +17,7 @@ from prover.backend import Backend, get_backend
 from prover.key import ProvingKey
 from prover.rounds import Progress
 from prover.setup import SRS, load_srs, save_srs
-from verifier import VerifyingKey, verify
+from verifier import InvalidKey, VerifyingKey, verify
 from verifier.key import INSECURE
 from verifier.margin import MarginStatement, decode_parameters, load_key
 from zkmargin.batch import Batch, build_batch
@@ -49,7 +49,10 @@ class Rollup:
         self.store = Store.open(folder / STORE, checkpoint)
         self.folder, self._backend_name, self._checkpoint = folder, backend, checkpoint
         self._proving_key: ProvingKey | None = None
-        self.key = load_key(self.store.key)
+        try:
+            self.key = load_key(self.store.key)
+        except InvalidKey as error:
+            raise StoreError(f"{self.store.path}: damaged: {error}") from error
         self.parameters, self.shape = decode_parameters(self.key.parameters)
 
     def apply_file(self, path: Path) -> dict[str, Any]:
@@ -73,7 +76,10 @@ class Rollup:
         rows = tuple((row.price, row.index) for row in told.last_oracle)
         first = told.last_oracle[0]
         state = State(self.store.cells_before(number), rows, first.tick, first.time, told.next_queue, number)
-        batch = self._build(Path(f"batch {number}"), stored.input, state)
+        try:
+            batch = self._build(Path(f"batch {number}"), stored.input, state)
+        except InputError as error:
+            raise StoreError(f"{self.store.path}: damaged, or of another program: {error}") from error
         if (batch.ticks, batch.l1) != (told.oracle, told.l1) or batch.diff != _differences(stored):
             raise StoreError(f"{self.store.path}: damaged, batch {number} is not what its input gives")
         return batch, told
@@ -91,7 +97,7 @@ class Rollup:
         if proof is None:
             batch, statement = self.rebuild(number)
             key = self.proving_key()
-            self._require_committed(batch.old, statement, key)
+            self._require_stated(batch, statement, key)
             assignment = batch_assignment(key.circuit, self.parameters, statement, batch)
             self._checkpoint("witness built")
             proof = prove_batch(key, statement, assignment, key.srs.backend, progress)
@@ -147,10 +153,12 @@ class Rollup:
             self._proving_key = key
         return self._proving_key
 
-    def _require_committed(self, cells: dict[int, int], statement: Statement, key: ProvingKey) -> None:
-        """A proof is made of the committed cells; made of others it would be stored, and refused."""
-        inside = all(0 <= address < self.shape.cells for address in cells)
-        if not inside or commit_cells(key.srs, key.srs.backend, self.shape.cells, cells) != statement.old:
+    def _require_stated(self, batch: Batch, statement: Statement, key: ProvingKey) -> None:
+        """A proof is made of the cells that the statement commits to; made of others it would be kept, and refused."""
+        inside = all(0 <= address < self.shape.cells for address in batch.old)
+        srs, backend = key.srs, key.srs.backend
+        old = commit_cells(srs, backend, self.shape.cells, batch.old) if inside else None
+        if not inside or batch_statement(batch, old, srs, backend, self.shape) != statement:
             raise StoreError(f"{self.store.path}: damaged, other cells than batch {statement.batch} starts from")
 
     def _apply(self, path: Path, data: bytes, digest: str, state: State, commitment: tuple[int, int] | None) -> int:

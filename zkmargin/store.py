@@ -1,34 +1,37 @@
 """State and history of a rollup in one SQLite file; what changes together is one transaction, so a kill leaves either
-all of it or nothing."""
+all of it or nothing. What is read is what was written: state, batches and proofs stand under checksums."""
 
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from circuits.margin.cell import unpack
-from circuits.margin.statement import InvalidStatement, Statement
+from circuits.margin.statement import Statement
+from zkmargin.sqlite_file import BESIDE, StoreError, checksum, connect, errors, flush_folder
 from zkmargin.state import State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
-CREATE TABLE rollup (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, head TEXT NOT NULL);
+CREATE TABLE rollup (
+    id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, head TEXT NOT NULL, checksum TEXT NOT NULL
+);
 CREATE TABLE cells (address INTEGER PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE batches (
     number INTEGER PRIMARY KEY, input_digest TEXT NOT NULL UNIQUE, input BLOB NOT NULL, statement TEXT NOT NULL,
-    changes TEXT NOT NULL,
-    summary TEXT NOT NULL, proof BLOB, verified INTEGER NOT NULL DEFAULT 0
+    changes TEXT NOT NULL, summary TEXT NOT NULL, checksum TEXT NOT NULL,
+    proof BLOB, proof_checksum TEXT, verified INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE refusals (batch INTEGER NOT NULL REFERENCES batches, line INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE refusals (
+    batch INTEGER NOT NULL REFERENCES batches, line INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (batch, line)
+);
 """
+LARGEST_NUMBER = (1 << 63) - 1
 Checkpoint = Callable[[str], None]
 """Told of each step that is done, so that tests can stop there."""
-
-
-class StoreError(ValueError):
-    """The file is not a rollup of this version, is damaged, or does not hold what is asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +60,40 @@ class Store:
         whole."""
         if path.exists():
             raise StoreError(f"{path}: there is a rollup already")
+        for left in (Path(f"{path}{suffix}") for suffix in BESIDE):
+            if left.exists():  # SQLite would replay it into the new file
+                raise StoreError(f"{left}: left of a rollup that is gone, move it away")
         unfinished = path.with_name(f"{path.name}.new")
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", *BESIDE):
             Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
-        with _errors(path), closing(_connect(unfinished)) as connection:
+        # In the default journal mode all is in the file that is renamed, even where closing it fails.
+        with errors(path), closing(connect(unfinished)) as connection, connection:
             checkpoint("file made")
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                for statement in SCHEMA.split(";\n"):
-                    connection.execute(statement)
-                connection.execute("INSERT INTO rollup VALUES (1, ?, ?)", (key, _head(state, None)))
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                checkpoint("schema written")
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in SCHEMA.split(";\n"):
+                connection.execute(statement)
+            head = _head(state, None)
+            connection.execute("INSERT INTO rollup VALUES (1, ?, ?, ?)", (key, head, _seal(key, head, state.cells)))
+            cls._write_cells(connection, state.cells)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            checkpoint("schema written")
         checkpoint("rollup written")
         unfinished.replace(path)
+        flush_folder(path.parent)
         checkpoint("created")
 
     @classmethod
     def open(cls, path: Path, checkpoint: Checkpoint = lambda _: None) -> "Store":
-        """An existing rollup; StoreError for a file of another kind or version."""
+        """An existing rollup; StoreError for a file of another kind or version, which is left as it is."""
         if not path.is_file():
             raise StoreError(f"{path}: there is no rollup")
-        with _errors(path):
-            connection = _connect(path)
+        with errors(path), ExitStack() as stack:
+            connection = stack.enter_context(closing(connect(path)))
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != SCHEMA_VERSION:
-            connection.close()
-            raise StoreError(f"{path}: of schema version {version}, this program knows {SCHEMA_VERSION}")
+            if version != SCHEMA_VERSION:
+                raise StoreError(f"{path}: of schema version {version}, this program knows {SCHEMA_VERSION}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            stack.pop_all()
         return cls(path, connection, checkpoint)
 
     def close(self) -> None:
@@ -96,9 +106,14 @@ class Store:
 
     def state(self) -> tuple[State, tuple[int, int] | None]:
         """The state after the last applied batch, and its commitment."""
-        with _errors(self.path):
-            head = json.loads(self._one("SELECT head FROM rollup")[0])
-            cells = {address: int(value, 16) for address, value in self._connection.execute("SELECT * FROM cells")}
+        with errors(self.path), self._connection as connection:
+            connection.execute("BEGIN")  # so that all is read of one moment
+            key, text, seal = self._one("SELECT key, head, checksum FROM rollup")
+            cells = {address: int(value, 16) for address, value in connection.execute("SELECT * FROM cells")}
+            kept = connection.execute("SELECT count(*), coalesce(max(number) + 1, 0) FROM batches").fetchone()
+            head = json.loads(text)
+            if seal != _seal(key, text, cells) or kept != (head["batch"], head["batch"]):
+                raise StoreError(f"{self.path}: damaged, the state is not the one that was written")
             rows = tuple((price, index) for price, index in head["rows"])
             commitment = head["commitment"] and (int(head["commitment"][0], 16), int(head["commitment"][1], 16))
             for value in cells.values():
@@ -107,37 +122,33 @@ class Store:
 
     def find_input(self, digest: str) -> int | None:
         """The number of the batch that was made of this input."""
-        with _errors(self.path):
+        with errors(self.path):
             found = self._connection.execute("SELECT number FROM batches WHERE input_digest = ?", (digest,)).fetchone()
         return None if found is None else int(found[0])
 
     def batch(self, number: int) -> StoredBatch:
         """A batch by its number; StoreError when there is none."""
-        columns = "input, statement, changes, summary, proof, verified"
-        with _errors(self.path):
-            row = self._connection.execute(f"SELECT {columns} FROM batches WHERE number = ?", (number,)).fetchone()
-            if row is None:
-                raise StoreError(f"{self.path}: there is no batch {number}")
-            changes = tuple((address, int(old, 16), int(new, 16)) for address, old, new in json.loads(row[2]))
-            return StoredBatch(
-                number, row[0], Statement.from_json(row[1]), changes, json.loads(row[3]), row[4], bool(row[5])
-            )
+        with errors(self.path):
+            data, statement, changes, summary = self._content(number)
+            query = "SELECT proof, proof_checksum, verified FROM batches WHERE number = ?"
+            proof, proof_seal, verified = self._connection.execute(query, (number,)).fetchone()
+            if proof is not None and proof_seal != checksum(proof):
+                raise StoreError(f"{self.path}: damaged, the proof of batch {number} is not the one that was written")
+            told = Statement.from_json(statement)
+            return StoredBatch(number, data, told, _changes(changes), json.loads(summary), proof, bool(verified))
 
     def cells_before(self, number: int) -> dict[int, int]:
         """The non-empty cells before a batch: the present ones with all batches from there on undone."""
-        cells = self.state()[0].cells
-        with _errors(self.path):
-            rows = self._connection.execute(
-                "SELECT changes FROM batches WHERE number >= ? ORDER BY number DESC", (number,)
-            )
-            for (changes,) in rows:
-                for address, old, _ in json.loads(changes):
-                    cells[address] = int(old, 16)
+        state, _ = self.state()
+        cells = state.cells
+        with errors(self.path):
+            for later in range(state.batch - 1, number - 1, -1):
+                cells |= {address: old for address, old, _ in _changes(self._content(later)[2])}
         return {address: value for address, value in cells.items() if value}
 
     def batches(self) -> list[tuple[int, bool, bool]]:
         """(number, proven, verified) of every batch."""
-        with _errors(self.path):
+        with errors(self.path):
             rows = self._connection.execute(
                 "SELECT number, proof IS NOT NULL, verified FROM batches ORDER BY number"
             ).fetchall()
@@ -145,7 +156,7 @@ class Store:
 
     def refusals(self, number: int) -> list[tuple[int, str]]:
         """(line, reason) of what was refused in a batch."""
-        with _errors(self.path):
+        with errors(self.path):
             query = "SELECT line, reason FROM refusals WHERE batch = ? ORDER BY line"
             return [(int(line), str(reason)) for line, reason in self._connection.execute(query, (number,))]
 
@@ -163,22 +174,26 @@ class Store:
                 raise StoreError(f"{self.path}: batch {batch.number} was applied by another process")
             changes = json.dumps([(address, hex(old), hex(new)) for address, old, new in batch.changes])
             values = batch.number, digest, batch.input, batch.statement.to_json(), changes, json.dumps(batch.summary)
-            columns = "number, input_digest, input, statement, changes, summary"
-            connection.execute(f"INSERT INTO batches ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
+            columns = "number, input_digest, input, statement, changes, summary, checksum"
+            sealed = (*values, checksum(*values, sorted(refusals)))
+            connection.execute(f"INSERT INTO batches ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", sealed)
             self._checkpoint("batch written")
             connection.executemany(
                 "INSERT INTO refusals VALUES (?, ?, ?)", [(batch.number, *refusal) for refusal in refusals]
             )
+            self._checkpoint("refusals written")
             self._write_cells(connection, {address: new for address, _, new in batch.changes})
             self._checkpoint("cells written")
-            connection.execute("UPDATE rollup SET head = ?", (_head(head, commitment),))
+            text = _head(head, commitment)
+            connection.execute("UPDATE rollup SET head = ?, checksum = ?", (text, _seal(self.key, text, head.cells)))
             self._checkpoint("head written")
         self._checkpoint("applied")
 
     def add_proof(self, number: int, proof: bytes) -> None:
         """Keeps the first proof of a batch."""
         with self._write() as connection:
-            connection.execute("UPDATE batches SET proof = ? WHERE number = ? AND proof IS NULL", (proof, number))
+            query = "UPDATE batches SET proof = ?, proof_checksum = ? WHERE number = ? AND proof IS NULL"
+            connection.execute(query, (proof, checksum(proof), number))
             self._checkpoint("proof written")
         self._checkpoint("proof stored")
 
@@ -186,8 +201,22 @@ class Store:
         with self._write() as connection:
             connection.execute("UPDATE batches SET verified = 1 WHERE number = ?", (number,))
             self._checkpoint("verdict written")
+        self._checkpoint("verified")
 
-    def _write_cells(self, connection: sqlite3.Connection, values: Mapping[int, int]) -> None:
+    def _content(self, number: int) -> tuple[Any, ...]:
+        """Input, statement, changes and summary of a batch, as they were written."""
+        columns = "number, input_digest, input, statement, changes, summary"
+        query = f"SELECT {columns}, checksum FROM batches WHERE number = ?"
+        found = abs(number) <= LARGEST_NUMBER and self._connection.execute(query, (number,)).fetchone()
+        if not found:
+            raise StoreError(f"{self.path}: there is no batch {number}")
+        *values, seal = found
+        if seal != checksum(*values, self.refusals(number)):
+            raise StoreError(f"{self.path}: damaged, batch {number} is not what was written")
+        return tuple(values[2:])
+
+    @staticmethod
+    def _write_cells(connection: sqlite3.Connection, values: Mapping[int, int]) -> None:
         kept = [(address, hex(value)) for address, value in values.items() if value]
         connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", kept)
         connection.executemany(
@@ -195,7 +224,7 @@ class Store:
         )
 
     def _one(self, query: str) -> tuple[str, ...]:
-        with _errors(self.path):
+        with errors(self.path):
             row = self._connection.execute(query).fetchone()
         if row is None:
             raise StoreError(f"{self.path}: damaged, it holds no rollup")
@@ -203,17 +232,17 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        with _errors(self.path), self._connection:
+        with errors(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
+def _seal(key: str, head: str, cells: Mapping[int, int]) -> str:
+    return checksum(key, head, [(address, hex(cells[address])) for address in sorted(cells)])
+
+
+def _changes(text: str) -> tuple[tuple[int, int, int], ...]:
+    return tuple((address, int(old, 16), int(new, 16)) for address, old, new in json.loads(text))
 
 
 def _head(state: State, commitment: tuple[int, int] | None) -> str:
@@ -221,20 +250,3 @@ def _head(state: State, commitment: tuple[int, int] | None) -> str:
     return json.dumps(
         {name: getattr(state, name) for name in names} | {"commitment": commitment and [hex(c) for c in commitment]}
     )
-
-
-@contextmanager
-def _errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except StoreError:
-        raise
-    except sqlite3.OperationalError as error:
-        raise StoreError(f"{path}: {_first_line(error)}") from error
-    except (sqlite3.DatabaseError, InvalidStatement, LookupError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: damaged, or not a rollup: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    """SQLite quotes what it cannot decode."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

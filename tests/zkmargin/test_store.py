@@ -1,44 +1,24 @@
 """The store and the rollup on it: what is applied stays applied, once, whatever happens in between."""
 
-import os
 import sqlite3
-import subprocess
-import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from circuits.margin.parameters import Market, Parameters, Shape
-from circuits.margin.tiers import build_tiers
-from prover.backend import get_backend
-from prover.setup import insecure_srs
+from tests.zkmargin.stores import PARAMETERS, PRICE, SHAPE, add_batch, filled, make_rollup, state_after
+from verifier import verify
+from verifier.margin import MarginStatement
 from zkmargin.files import write_transactions
-from zkmargin.proving import layout_of
-from zkmargin.rollup import STORE, Rollup, create_rollup
+from zkmargin.rollup import STORE, Rollup
 from zkmargin.state import State
 from zkmargin.store import Store, StoreError
-from zkmargin.transactions import Deposit, InputError, Open, Tick, Touch, Trade, Transaction, Transfer
-
-PRICE = 100 << 16
-SHAPE = Shape(16, 8, 8, True)
-MARKET = Market("COIN", 1000, build_tiers([(0, 655, 1311)], 1 << 66), PRICE, 0)
-PARAMETERS = Parameters((MARKET,), 0, 1, 3000, 6000, 100, 1000, 0)
-
-FIRST: list[Transaction] = [
-    Tick(10, ((PRICE, 0),)),
-    Open(2, 0, 0), Open(3, 0, 1), Deposit(2, 10**6, 2), Deposit(3, 10**6, 3), Transfer(2, 3, 10**7),
-]  # fmt: skip
-SECOND: list[Transaction] = [Tick(20, ((PRICE, 3),)), Trade(2, 3, 50, 1, 5000, 3, 2), Touch(5)]
+from zkmargin.transactions import InputError, Tick
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    backend = get_backend("cpu")
-    srs = insecure_srs(backend, layout_of(PARAMETERS, SHAPE).powers, b"store")
-    create_rollup(tmp_path / "rollup", PARAMETERS, SHAPE, srs, backend)
-    write_transactions(tmp_path / "first.jsonl", FIRST)
-    write_transactions(tmp_path / "second.jsonl", SECOND)
-    return tmp_path
+    return make_rollup(tmp_path)
 
 
 def test_apply_prove_verify_and_reopen(folder: Path) -> None:
@@ -111,12 +91,12 @@ def test_other_versions_and_damage(folder: Path) -> None:
     rollup.apply_file(folder / "first.jsonl")
     with sqlite3.connect(path) as connection:
         connection.execute('UPDATE batches SET changes = \'[[2, "0x0", "0x1"]]\'')
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreError, match="damaged, batch 0 is not what was written"):
         rollup.rebuild(0)
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE batches SET statement = '{}'")
-    with pytest.raises(StoreError, match="damaged"):
-        rollup.rebuild(0)
+        connection.execute("UPDATE rollup SET key = '{}'")
+    with pytest.raises(StoreError, match="damaged: key"):
+        Rollup(folder / "rollup", "cpu")
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="schema version 99"):
@@ -134,40 +114,37 @@ def test_another_process_in_between(folder: Path) -> None:
     assert len(one.store.batches()) == 1
 
 
-CHILD = """
-import os, sys
-from pathlib import Path
-from zkmargin.rollup import Rollup
-folder, stop = Path(sys.argv[1]), sys.argv[2]
-def checkpoint(step):
-    if step == stop:
-        os.kill(os.getpid(), 9)
-rollup = Rollup(folder / "rollup", "cpu", checkpoint)
-rollup.apply_file(folder / "first.jsonl")
-rollup.prove(0)
-rollup.verify(0)
-"""
-STEPS = (
-    "built", "committed", "batch written", "cells written", "head written", "applied",
-    "witness built", "proven", "proof written", "proof stored", "verdict written",
-)  # fmt: skip
+@pytest.mark.parametrize("number", [-1, 1, (1 << 63) - 1, 1 << 63, 1 << 70, -(1 << 70)])
+def test_batches_that_there_are_not(tmp_path: Path, number: int) -> None:
+    with (
+        closing(Store.open(filled(tmp_path / STORE))) as store,
+        pytest.raises(StoreError, match=f"there is no batch {number}$"),
+    ):
+        store.batch(number)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_kill_between_any_two_steps_loses_nothing_and_repeats_nothing(folder: Path, step: str) -> None:
-    root = Path(__file__).resolve().parents[2]
-    child = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), step], cwd=root, env=os.environ, capture_output=True
-    )
-    assert child.returncode == -9, child.stderr.decode()
+def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+    with closing(Store.open(filled(tmp_path / STORE))) as store:
+        (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match="full"):
+            add_batch(store, 1)
+        assert store.state() == (state_after(0), (1, 2)) and store.batches() == [(0, True, True)]
+        store._connection.execute(f"PRAGMA max_page_count = {2 * pages + 100}")
+        add_batch(store, 1)
+        assert store.state() == (state_after(1), (1, 2)) and store.cells_before(1) == state_after(0).cells
+
+
+def test_the_first_proof_is_kept(tmp_path: Path) -> None:
+    with closing(Store.open(filled(tmp_path / STORE))) as store:
+        store.add_proof(0, b"another")
+        assert store.batch(0).proof == bytes(range(256)) * 8
+
+
+def test_a_stored_proof_convinces_whoever_has_key_and_statement(folder: Path) -> None:
     rollup = Rollup(folder / "rollup", "cpu")
-    state, commitment = rollup.store.state()
-    applied = STEPS.index(step) >= STEPS.index("applied")
-    assert (
-        state.batch == state.tick == applied and len(state.cells) == 2 * applied and (commitment is not None) == applied
-    )
-    assert rollup.store.batches() == ([(0, STEPS.index(step) >= STEPS.index("proof stored"), False)] if applied else [])
-    assert rollup.apply_file(folder / "first.jsonl")["batch"] == 0
+    rollup.apply_file(folder / "first.jsonl")
     rollup.prove(0)
-    rollup.verify(0)
-    assert rollup.store.batches() == [(0, True, True)] and rollup.store.state()[0].queue == 4
+    stored = rollup.store.batch(0)
+    assert stored.proof is not None
+    verify(rollup.key, MarginStatement(stored.statement, PARAMETERS, SHAPE), stored.proof, True)
