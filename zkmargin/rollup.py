@@ -64,7 +64,11 @@ class Rollup:
         digest = hashlib.sha256(data).hexdigest()
         if (known := self.store.find_input(digest)) is None:
             state, commitment = self.store.state()
-            known = self._apply(path, data, digest, state, commitment)
+            try:
+                known = self._apply(path, data, digest, state, commitment)
+            except StoreError:
+                if (known := self.store.find_input(digest)) is None:  # else another process was first with this file
+                    raise
         stored = self.store.batch(known)
         refusals = [f"line {line}: {reason}" for line, reason in self.store.refusals(known)]
         return {"batch": known, **stored.summary, "refusals": refusals}

@@ -114,6 +114,14 @@ def test_another_process_in_between(folder: Path) -> None:
     assert len(one.store.batches()) == 1
 
 
+def test_two_processes_apply_one_file_once(folder: Path) -> None:
+    one = Rollup(folder / "rollup", "cpu")
+    path = folder / "first.jsonl"
+    late = Rollup(folder / "rollup", "cpu", lambda step: one.apply_file(path) if step == "built" else None)
+    assert late.apply_file(path) == one.apply_file(path)
+    assert len(one.store.batches()) == 1 and one.store.state()[0].queue == 4
+
+
 @pytest.mark.parametrize("number", [-1, 1, (1 << 63) - 1, 1 << 63, 1 << 70, -(1 << 70)])
 def test_batches_that_there_are_not(tmp_path: Path, number: int) -> None:
     with (
