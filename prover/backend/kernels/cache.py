@@ -17,6 +17,8 @@ import numba
 import numpy as np
 from numba.core import config
 
+from prover.backend.kernels.host import kernel_set
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,8 +35,8 @@ def digest(folder: Path) -> str:
 
 @cache
 def cache_folder() -> str:
-    """Where this version's kernels are: below NUMBA_CACHE_DIR or the user's cache, else a private temporary folder."""
-    name = f"kernels-{digest(Path(__file__).parent)}"
+    """Where this version's kernels of the chosen set are: below NUMBA_CACHE_DIR or the user's cache, else a private temporary folder."""
+    name = f"{kernel_set()}-{digest(Path(__file__).parent)}"
     given = os.environ.get("NUMBA_CACHE_DIR")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zkmargin"
     folder = (Path(given) if given else user) / name

@@ -1,6 +1,7 @@
 """Arithmetic modulo a prime below 2^254 as intrinsics: `SCALAR` (r, the order of G1) and `BASE` (p, coordinates)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,11 +9,13 @@ from llvmlite import ir
 from numba import types
 
 from circuits.field import MODULUS
+from prover.backend.kernels.host import radix_bits
 from prover.backend.kernels.inversion import make_inverse
 from prover.backend.kernels.wide import I256, MASK, element, emit_add, emit_dot, emit_mul, emit_sub, intrinsic
 
 BASE_MODULUS = 21888242871839275222246405745257275088696311157297823662689037894645226208583
-RADIX = 1 << 256
+RADIX = 1 << radix_bits()  # Montgomery's R
+EXTRA_BITS = radix_bits() - 256
 
 
 class Field(NamedTuple):
@@ -38,10 +41,10 @@ def make_field(modulus: int, name: str) -> Field:
         modulus,
         _binary(emit_add, modulus),
         sub,
-        _binary(emit_mul, modulus),
+        _binary(partial(emit_mul, extra_bits=EXTRA_BITS), modulus),
         product,
         _dot(modulus),
-        make_inverse(modulus, _constant, product, sub),
+        make_inverse(modulus, RADIX, _constant, product, sub),
         _constant(0),
         _constant(RADIX % modulus),
         _constant(1),
@@ -65,7 +68,7 @@ def _dot(modulus: int) -> Any:
     def dot(typing: Any, xs: Any, ys: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             pairs = [tuple(builder.extract_value(four, k) for four in args) for k in range(4)]
-            return emit_dot(builder, pairs, modulus)
+            return emit_dot(builder, pairs, modulus, EXTRA_BITS)
 
         four = types.UniTuple(element, 4)
         return element(four, four), generate
@@ -96,7 +99,7 @@ def _called(name: str, modulus: int) -> Any:
         new.attributes.add("noinline")
         new.attributes.add("nounwind")
         builder = ir.IRBuilder(new.append_basic_block())
-        builder.ret(emit_mul(builder, new.args[0], new.args[1], modulus))
+        builder.ret(emit_mul(builder, new.args[0], new.args[1], modulus, EXTRA_BITS))
         return new
 
     @intrinsic

@@ -110,13 +110,13 @@ def _step_modular(modulus: int) -> Any:
     return step
 
 
-def make_inverse(modulus: int, constant: Callable[[int], Any], product: Any, sub: Any) -> Any:
+def make_inverse(modulus: int, radix: int, constant: Callable[[int], Any], product: Any, sub: Any) -> Any:
     """The inverse in Montgomery form, 0 for 0; a function for kernels to call, which are cached with it inside.
 
     constant(k) makes an intrinsic of no arguments; product and sub are the field's.
     """
     first, zero, one = constant(modulus), constant(0), constant(1)
-    correction = constant((1 << 768) % modulus)  # (x R)^-1 times R^3, by a product that takes off one R
+    correction = constant(pow(radix, 3, modulus))  # (x R)^-1 times R^3, by a product that takes off one R
     step_modular = _step_modular(modulus)
 
     @numba.njit(nogil=True, boundscheck=False, error_model="numpy")

@@ -138,13 +138,14 @@ def emit_sub(builder: Any, x: Any, y: Any, modulus: int) -> Any:
     return builder.add(builder.sub(x, y), correction)
 
 
-def emit_mul(builder: Any, x: Any, y: Any, modulus: int) -> Any:
-    """x * y / 2^256; canonical for y < modulus and any x, as 4 modulus < 2^256."""
-    return emit_dot(builder, [(x, y)], modulus)
+def emit_mul(builder: Any, x: Any, y: Any, modulus: int, extra_bits: int) -> Any:
+    """x * y / 2^(256 + extra_bits); canonical for y < modulus and any x, as 4 modulus < 2^256."""
+    return emit_dot(builder, [(x, y)], modulus, extra_bits)
 
 
-def emit_dot(builder: Any, pairs: list[tuple[Any, Any]], modulus: int) -> Any:
-    """The sum of x * y over at most four pairs, / 2^256: Montgomery's product by words (CIOS), reduced once for all.
+def emit_dot(builder: Any, pairs: list[tuple[Any, Any]], modulus: int, extra_bits: int) -> Any:
+    """The sum of x * y over at most four pairs, / 2^(256 + extra_bits): Montgomery's product by words (CIOS), reduced
+    once for all.
 
     With the modulus m < 0.19 * 2^256 and k <= 4 pairs, the sum is below (k + 1) m < 2^256 between words, below
     (k + 1) m (2^64 + 1) < 2^320 within one, and below (1 + 0.19 k) m < 2 m at the end.
@@ -182,4 +183,13 @@ def emit_dot(builder: Any, pairs: list[tuple[Any, Any]], modulus: int) -> Any:
     value = builder.zext(total[0], I256)
     for k in range(1, LIMBS):
         value = builder.or_(value, builder.shl(builder.zext(total[k], I256), ir.Constant(I256, 64 * k)))
-    return subtract_once(builder, value, modulus)
+    return subtract_once(builder, _divide(builder, value, extra_bits, modulus) if extra_bits else value, modulus)
+
+
+def _divide(builder: Any, value: Any, bits: int, modulus: int) -> Any:
+    """(value + q * modulus) / 2^bits, exact by the choice of q < 2^bits <= 2^60: below 2 modulus as value is."""
+    wide = ir.IntType(320)
+    factor = ir.Constant(I64, -pow(modulus, -1, 1 << bits) % (1 << bits))
+    q = builder.and_(builder.mul(builder.trunc(value, I64), factor), ir.Constant(I64, (1 << bits) - 1))
+    lifted = builder.add(builder.zext(value, wide), builder.mul(builder.zext(q, wide), ir.Constant(wide, modulus)))
+    return builder.trunc(builder.lshr(lifted, ir.Constant(wide, bits)), I256)
