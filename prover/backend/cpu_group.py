@@ -85,7 +85,7 @@ def _shifted(scalars: Array, bits: int, windows: int) -> Array:
     """Canonical integers plus the shift that makes the digits of all windows signed."""
     n = len(scalars) // 4
     out = np.empty_like(scalars)
-    split(KERNELS.shift_scalars, scalars, np.arange(n), limbs(shift_of(bits, windows)), out, n=n)
+    split(KERNELS.shift_scalars, scalars, np.arange(n, dtype=np.uint32), limbs(shift_of(bits, windows)), out, n=n)
     return out
 
 

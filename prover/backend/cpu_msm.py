@@ -18,6 +18,7 @@ BUCKET_COST = 4.0  # weighing a bucket, in additions to one
 DOUBLING_COST = 1.3
 TASK_ENTRIES = 1 << 17
 MAX_BITS = 17
+DIRECT_BUCKETS, DIRECT_LOAD = 1 << 11, 4  # buckets, and points for each, from which streaming pays
 
 
 def shift_of(bits: int, windows: int) -> int:
@@ -68,17 +69,19 @@ def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
     bits, windows, shift = _plan(_rough(len(rows)), low, high)
     shifted, shift_limbs = np.empty(4 * len(rows), np.uint64), limbs(shift)
     split(add_shift, shift_limbs, shifted, n=len(rows))
-    sums = _window_sums(bases, shifted, rows, shift_limbs, bits, windows)
+    digits = np.empty(windows * len(rows), np.int32)
+    split(KERNELS.extract_digits, shifted, shift_limbs, bits, windows, digits, n=len(rows))
+    sums = _window_sums(bases, rows, digits, bits, windows)
     KERNELS.join_windows(sums, bits, windows, 1, out)
     return out
 
 
 def _nonzero(scalars: Vector | Integers) -> np.ndarray:
-    """The indices of non-zero scalars."""
+    """The indices of non-zero scalars, uint32."""
     if isinstance(scalars, np.ndarray):
-        return np.flatnonzero(scalars)
+        return np.flatnonzero(scalars).astype(np.uint32)
     table = elements(scalars).reshape(-1, 4)
-    return np.flatnonzero(table[:, 0] | table[:, 1] | table[:, 2] | table[:, 3])
+    return np.flatnonzero(table[:, 0] | table[:, 1] | table[:, 2] | table[:, 3]).astype(np.uint32)
 
 
 def _rough(count: int) -> int:
@@ -91,20 +94,44 @@ def _bounds(low: int, high: int) -> tuple[int, int]:
     return -(1 << (-low - 1).bit_length()) if low < 0 else 0, (1 << max(high, 0).bit_length()) - 1
 
 
-def _window_sums(bases: Array, shifted: Array, rows: np.ndarray, shift: Array, bits: int, windows: int) -> Array:
+def _window_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, bits: int, windows: int) -> Array:
     """One extended point a window. A task takes several windows when they are small, so that inversions are shared."""
+    half, count = 1 << (bits - 1), len(rows)
     sums = np.empty(16 * windows, np.uint64)
-    tasks = min(windows, max(WORKERS, -(-windows * len(rows) // TASK_ENTRIES)))
+    direct = hasattr(KERNELS, "accumulate") and half >= DIRECT_BUCKETS and count >= DIRECT_LOAD * half
+    tasks = windows if direct else min(windows, max(WORKERS, -(-windows * count // TASK_ENTRIES)))
 
     def task(first: int, last: int) -> None:
-        groups = (last - first) << (bits - 1)
-        edges, heads = np.empty(groups + 1, np.int64), np.empty(groups, np.int64)
-        entries = np.empty((last - first) * len(rows), np.uint32)
-        KERNELS.sort_windows(shifted, rows, shift, bits, first, last, edges, heads, entries)
-        buckets = np.empty(8 * groups, np.uint64)
-        KERNELS.sum_groups(bases, entries, edges, buckets, 0, groups)
+        part = digits[first * count : last * count]
+        if direct:
+            buckets = _filled_buckets(bases, rows, part, half)
+        else:
+            buckets = _sorted_sums(bases, rows, part, half)
         KERNELS.weigh_buckets(buckets, bits, last - first, sums[16 * first :])
 
     cuts = [windows * k // tasks for k in range(tasks + 1)]
     run_all(partial(task, a, b) for a, b in pairwise(cuts))
     return sums
+
+
+def _sorted_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, half: int) -> Array:
+    """The buckets of some windows, by sorting all entries."""
+    groups = len(digits) // len(rows) * half
+    edges, entries = np.empty(groups + 1, np.int64), np.empty(len(digits), np.uint32)
+    KERNELS.sort_digits(rows, digits, half, edges, entries)
+    buckets = np.empty(8 * groups, np.uint64)
+    KERNELS.sum_groups(bases, entries, edges, buckets, 0, groups)
+    return buckets
+
+
+def _filled_buckets(bases: Array, rows: np.ndarray, digits: np.ndarray, half: int) -> Array:
+    """The buckets of one window, by streaming points into them; what meets few buckets is sorted."""
+    buckets, used = np.zeros(8 * half, np.uint64), np.zeros(half, np.uint32)
+    rest_rows, rest_digits = np.empty(len(rows), np.uint32), np.empty(len(rows), np.int32)
+    left = KERNELS.accumulate(bases, rows, digits, buckets, used, rest_rows, rest_digits)
+    if left:
+        sums = _sorted_sums(bases, rest_rows[:left], rest_digits[:left], half)
+        met = np.unique(np.abs(rest_digits[:left]))
+        used = np.minimum(used, 1)  # without the marks of batches
+        KERNELS.accumulate(sums, (met - 1).astype(np.uint32), met, buckets, used, rest_rows, rest_digits)
+    return buckets

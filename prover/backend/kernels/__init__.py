@@ -1,19 +1,17 @@
 """Kernels of the CPU backend: pure functions of arrays, compiled by Numba, each in a file of its own subject.
 
-An element is four little-endian 64-bit limbs, in Montgomery form with R = 2^256; a point is x and y, infinity zeros.
-`portable()` is the only set so far; the backend asks `select()`, so a set for wider vector units is chosen here.
+An element is four little-endian 64-bit words, in Montgomery form with the R of the kernel set; a point is x and y,
+infinity zeros. The `portable` set works on one element at a time, on any CPU; the `ifma` set on eight (files lanes_*),
+and where it has no kernel of its own it uses the portable one.
 """
 
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+
+from prover.backend.kernels.host import IFMA, kernel_set
 
 
 def select() -> SimpleNamespace:
-    """The kernels for this machine. A set that needs CPU features must test for them here, before it compiles."""
-    return portable()
-
-
-def portable() -> SimpleNamespace:
-    """64-bit scalar kernels, for any CPU that LLVM knows."""
+    """The kernels for this machine."""
     from prover.backend.kernels import (
         buckets,
         interpreter,
@@ -25,6 +23,14 @@ def portable() -> SimpleNamespace:
         windows,
     )
 
-    modules = (scalars, polynomials, transforms, interpreter, points, buckets, windows, multiples)
-    found = {name: value for module in modules for name, value in vars(module).items() if hasattr(value, "py_func")}
-    return SimpleNamespace(name="portable", **found)
+    found = _kernels(scalars, polynomials, transforms, interpreter, points, buckets, windows, multiples)
+    if kernel_set() == IFMA:
+        from prover.backend.kernels import lanes_buckets, lanes_windows
+
+        found |= _kernels(lanes_buckets, lanes_windows)
+    return SimpleNamespace(name=kernel_set(), **found)
+
+
+def _kernels(*modules: ModuleType) -> dict[str, object]:
+    """What the modules define; a later one replaces a kernel of the same name."""
+    return {name: value for module in modules for name, value in vars(module).items() if hasattr(value, "py_func")}

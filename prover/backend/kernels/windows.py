@@ -45,39 +45,39 @@ def window_bits(values: Array, i: int, bits: int, window: int) -> Any:
 
 
 @kernel
-def sort_windows(
-    shifted: Array,
-    rows: Array,
-    shift: Array,
-    bits: int,
-    first: int,
-    last: int,
-    edges: Array,
-    heads: Array,
-    entries: Array,
-) -> None:
-    """Entries 2 * row + sign of the non-zero digits of windows [first, last), by group; group 0 is in window `first`.
+def extract_digits(shifted: Array, shift: Array, bits: int, windows: int, out: Array, start: int, stop: int) -> None:
+    """out[w * n + i], int32, = digit w of shifted integer i, for i in [start, stop) of all n."""
+    count = len(shifted) // 4
+    for window in range(windows):
+        bias = window_bits(shift, 0, bits, window)
+        for i in range(start, stop):
+            out[window * count + i] = window_bits(shifted, i, bits, window) - bias
 
-    Group g is entries [edges_g, edges_{g+1}). heads: scratch, one item a group.
+
+@kernel
+def sort_digits(rows: Array, digits: Array, half: int, edges: Array, entries: Array) -> None:
+    """Entries 2 * row + sign of the non-zero digits by group; digits: those of all rows for one window after another.
+
+    Digit d of window w is in group w * half + |d| - 1; group g is entries [edges_g, edges_{g+1}).
     """
-    half = 1 << (bits - 1)
     edges[:] = 0
-    for window in range(first, last):
-        group, bias = (window - first) * half, window_bits(shift, 0, bits, window)
-        for i in range(len(rows)):
-            d = window_bits(shifted, i, bits, window) - bias
-            if d != 0:
-                edges[group + abs(d)] += 1
-    for g in range(len(heads)):
-        heads[g] = edges[g]
-        edges[g + 1] += edges[g]
-    for window in range(first, last):
-        group, bias = (window - first) * half - 1, window_bits(shift, 0, bits, window)
-        for i in range(len(rows)):
-            d = window_bits(shifted, i, bits, window) - bias
+    count = len(rows)
+    for first in range(0, len(digits), count):
+        group = first // count * half
+        for i in range(first, first + count):
+            if digits[i] != 0:
+                edges[group + abs(digits[i])] += 1
+    heads = np.zeros(len(edges), np.int64)
+    for g in range(1, len(edges)):
+        heads[g] = edges[g - 1]  # of group g - 1; the others follow
+        edges[g] += edges[g - 1]
+    for first in range(0, len(digits), count):
+        group = first // count * half
+        for i in range(count):
+            d = digits[first + i]
             if d != 0:
                 g = group + abs(d)
-                entries[heads[g]] = 2 * rows[i] + (1 if d < 0 else 0)
+                entries[heads[g]] = 2 * np.int64(rows[i]) + (1 if d < 0 else 0)
                 heads[g] += 1
 
 

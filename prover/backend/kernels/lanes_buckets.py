@@ -1,0 +1,275 @@
+"""Sums of affine points, eight additions at a time and one inversion for a batch.
+
+Two ways to the same sums. `accumulate` streams points into buckets, at most one to a bucket in a batch: no sorting, and
+only the buckets are touched at random. `sum_groups` adds neighbours of sorted entries level by level: for few buckets
+or many equal digits. Equal, opposite and infinite points meet in both, and take a branch of their own.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from prover.backend.kernels.cache import kernel
+from prover.backend.kernels.field import BASE
+from prover.backend.kernels.lanes import load8, load_all, load_planar, store8, store_planar
+from prover.backend.kernels.lanes_field import BASE8, choose, rotate1, rotate2, rotate4
+from prover.backend.kernels.lanes_points import (
+    copy_point,
+    equal_mask,
+    gather_points,
+    gather_x,
+    prefetch_point,
+    scatter_points,
+    sign_mask,
+)
+from prover.backend.kernels.wide import load, store
+
+Array = np.ndarray[Any, Any]
+add, sub, mul, square, call_mul = BASE8.add, BASE8.sub, BASE8.mul, BASE8.square, BASE8.call_mul
+zero, one, is_zero = BASE8.zero, BASE8.one, BASE8.is_zero
+canonical, halve_bound = BASE8.canonical, BASE8.halve_bound
+inverse, scalar_sub, scalar_zero = BASE.inverse, BASE.sub, BASE.zero
+
+BATCH = 1024  # additions to an inversion: their points and products stay in the L2 cache
+BLOCK = 4096  # points in flight in `sum_groups`
+PREFETCH = 12
+
+
+@kernel
+def _slope_parts(x1: Any, y1: Any, x2: Any, y2: Any) -> tuple[Any, Any, int, int]:
+    """(numerator, denominator) of the slope in all cases, and the masks of lanes whose sum is point 1, or point 2.
+
+    A denominator that is not needed is 1. Opposite points are in both masks, with infinity for either.
+    """
+    first, second = is_zero(x1) & is_zero(y1), is_zero(x2) & is_zero(y2)  # infinite
+    same = equal_mask(x1, x2) & ~(first | second)
+    tangent = same & equal_mask(y1, y2)
+    cancel = same & ~tangent
+    xx = square(x1)
+    numerator = choose(tangent, add(add(xx, xx), xx), sub(y2, y1))
+    plain = first | second | cancel
+    denominator = choose(plain, one(), choose(tangent, add(y1, y1), sub(x2, x1)))
+    return numerator, denominator, second | cancel, first | cancel
+
+
+@kernel
+def _signed(y: Any, negative: int) -> Any:
+    """y, or in the lanes of the mask -y, canonical as y is."""
+    return choose(negative & ~is_zero(y), canonical(sub(zero(), y)), y)
+
+
+@kernel
+def _inverse8(x: Any, scratch: Array) -> Any:
+    """1/x in each lane, x not 0 and below 2m, with one scalar inversion; scratch: eight elements."""
+    two = call_mul(x, rotate1(x))
+    four = call_mul(two, rotate2(two))
+    store8(scratch, 0, canonical(call_mul(four, rotate4(four))))
+    store(scratch, 0, inverse(load(scratch, 0)))
+    others = call_mul(call_mul(rotate1(x), rotate2(two)), rotate4(four))
+    return call_mul(others, load_all(scratch, 0))
+
+
+@kernel
+def add_batch(
+    left: Array,
+    left_index: Array,
+    right: Array,
+    right_index: Array,
+    signs: Array,
+    out: Array,
+    out_index: Array,
+    count: int,
+    products: Array,
+) -> None:
+    """out[out_index_k] = left[left_index_k] + right[right_index_k], the latter negated where signs_k < 0, k < count.
+
+    Indices are uint32 and signs int32, readable up to the next multiple of 8, which must repeat entry count - 1. No
+    result is an operand of another entry. products: scratch of 5 words an entry.
+    """
+    groups = (count + 7) // 8
+    running = one()
+    for g in range(groups):
+        x1, x2 = gather_x(left, left_index, 8 * g), gather_x(right, right_index, 8 * g)
+        denominator = sub(x2, x1)
+        if equal_mask(x1, x2) | is_zero(x1) | is_zero(x2):
+            x1, y1 = gather_points(left, left_index, 8 * g)
+            x2, y2 = gather_points(right, right_index, 8 * g)
+            denominator = _slope_parts(x1, y1, x2, _signed(y2, sign_mask(signs, 8 * g)))[1]
+        store_planar(products, g, running)
+        running = mul(running, denominator)
+    scratch = np.empty(32, np.uint64)
+    running = _inverse8(running, scratch)
+    for g in range(groups - 1, -1, -1):
+        x1, y1 = gather_points(left, left_index, 8 * g)
+        x2, y2 = gather_points(right, right_index, 8 * g)
+        negative = sign_mask(signs, 8 * g)
+        numerator, denominator = sub(choose(negative, sub(zero(), y2), y2), y1), sub(x2, x1)
+        keep_left, keep_right = 0, 0
+        rare = equal_mask(x1, x2) | is_zero(x1) | is_zero(x2)
+        if rare:
+            y2 = _signed(y2, negative)
+            numerator, denominator, keep_left, keep_right = _slope_parts(x1, y1, x2, y2)
+        slope = mul(numerator, mul(running, load_planar(products, g)))
+        running = mul(running, denominator)
+        x3 = canonical(halve_bound(sub(square(slope), add(x1, x2))))
+        y3 = canonical(halve_bound(sub(mul(slope, sub(x1, x3)), y1)))
+        if rare:
+            cancel = keep_left & keep_right
+            x3 = choose(cancel, zero(), choose(keep_left, x1, choose(keep_right, x2, x3)))
+            y3 = choose(cancel, zero(), choose(keep_left, y1, choose(keep_right, y2, y3)))
+        scatter_points(out, out_index, 8 * g, x3, y3)
+
+
+@kernel
+def _copy_signed(out: Array, k: int, points: Array, i: int, negative: bool) -> None:
+    """out_k = points_i or its negative."""
+    copy_point(out, k, points, i)
+    if negative:
+        store(out, 2 * k + 1, scalar_sub(scalar_zero(), load(points, 2 * i + 1)))
+
+
+@kernel
+def _repeat_last(indices: Array, count: int) -> None:
+    """Fills up to the next multiple of 8."""
+    for k in range(count, (count + 7) // 8 * 8):
+        indices[k] = indices[count - 1]
+
+
+@kernel
+def _accumulate_once(
+    bases: Array,
+    rows: Array,
+    digits: Array,
+    count: int,
+    buckets: Array,
+    used: Array,
+    batch: int,
+    rest_rows: Array,
+    rest_digits: Array,
+) -> tuple[int, int]:
+    """One pass: (how many entries are left for another pass, number of the last batch)."""
+    products = np.empty(5 * BATCH, np.uint64)
+    sources, targets, signs = np.empty(BATCH, np.uint32), np.empty(BATCH, np.uint32), np.empty(BATCH, np.int32)
+    size = left = 0
+    batch += 1
+    for k in range(count):
+        digit = digits[k]
+        if digit == 0:
+            continue
+        row, bucket = rows[k], abs(digit) - 1
+        state = used[bucket]
+        if state == batch:
+            rest_rows[left], rest_digits[left] = row, digit
+            left += 1
+        elif state == 0:
+            used[bucket] = 1
+            _copy_signed(buckets, bucket, bases, row, digit < 0)
+        else:
+            used[bucket] = batch
+            sources[size], targets[size], signs[size] = row, bucket, digit
+            prefetch_point(buckets, bucket)
+            size += 1
+            if size == BATCH:
+                add_batch(buckets, targets, bases, sources, signs, buckets, targets, size, products)
+                size = 0
+                batch += 1
+    if size:
+        _repeat_last(sources, size)
+        _repeat_last(targets, size)
+        _repeat_last(signs, size)
+        add_batch(buckets, targets, bases, sources, signs, buckets, targets, size, products)
+    return left, batch
+
+
+@kernel
+def accumulate(
+    bases: Array, rows: Array, digits: Array, buckets: Array, used: Array, rest_rows: Array, rest_digits: Array
+) -> int:
+    """Adds sign(digit_k) * bases[rows_k] to bucket |digit_k| - 1 for all k; the number of entries that remain.
+
+    Passes go on while each leaves at most half: what remains in rest_rows and rest_digits meets few buckets. used:
+    uint32, 0 for a bucket without a value, else 1; overwritten.
+    """
+    left, batch = _accumulate_once(bases, rows, digits, len(digits), buckets, used, 1, rest_rows, rest_digits)
+    before = len(digits)
+    while left and 2 * left <= before:
+        before = left
+        left, batch = _accumulate_once(
+            bases, rest_rows, rest_digits, before, buckets, used, batch, rest_rows, rest_digits
+        )
+    return left
+
+
+@kernel
+def _add_level(
+    points: Array,
+    groups: Array,
+    count: int,
+    out: Array,
+    out_groups: Array,
+    indices: tuple[Array, Array, Array],
+    signs: Array,
+    products: Array,
+) -> int:
+    """Adds neighbours of one group into `out`; the number of points there."""
+    left, right, targets = indices
+    i = o = pairs = 0
+    while i < count:
+        group = groups[i]
+        out_groups[o] = group
+        if i + 1 < count and groups[i + 1] == group:
+            left[pairs], right[pairs], targets[pairs] = i, i + 1, o
+            pairs += 1
+            i += 2
+        else:
+            copy_point(out, o, points, i)
+            i += 1
+        o += 1
+    for first in range(0, pairs, BATCH):
+        size = min(BATCH, pairs - first)
+        if size < BATCH:
+            _repeat_last(left, pairs)
+            _repeat_last(right, pairs)
+            _repeat_last(targets, pairs)
+        add_batch(points, left[first:], points, right[first:], signs, out, targets[first:], size, products)
+    return o
+
+
+@kernel
+def sum_groups(bases: Array, entries: Array, edges: Array, out: Array, start: int, stop: int) -> None:
+    """out_g = the sum of entries [edges_g, edges_{g+1}) for groups g in [start, stop); an entry is 2 * index + sign.
+
+    Blocks are reduced to a point a group; the last point of a block opens the next, so groups may span blocks.
+    """
+    points, others = np.empty(8 * BLOCK, np.uint64), np.empty(8 * BLOCK, np.uint64)
+    groups, other_groups = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    indices = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+    signs, products = np.zeros(BATCH, np.int32), np.empty(5 * BATCH, np.uint64)
+    for coordinate in range(2 * start, 2 * stop):
+        store(out, coordinate, scalar_zero())
+    g, position, end, count = start, edges[start], edges[stop], 0
+    while position < end:
+        while position < end and count < BLOCK:
+            while edges[g + 1] <= position:
+                g += 1
+            last = min(edges[g + 1], position + BLOCK - count)
+            for k in range(position, last):
+                if k + PREFETCH < end:
+                    prefetch_point(bases, np.int64(entries[k + PREFETCH]) >> 1)
+                entry = np.int64(entries[k])
+                _copy_signed(points, count, bases, entry >> 1, entry & 1 == 1)
+                groups[count] = g
+                count += 1
+            position = last
+        left = _add_level(points, groups, count, others, other_groups, indices, signs, products)
+        points, others, groups, other_groups = others, points, other_groups, groups
+        while left < count:
+            count = left
+            left = _add_level(points, groups, count, others, other_groups, indices, signs, products)
+            points, others, groups, other_groups = others, points, other_groups, groups
+        for k in range(count - 1 if position < end else count):
+            copy_point(out, groups[k], points, k)
+        if position < end:
+            copy_point(points, 0, points, count - 1)
+            groups[0] = groups[count - 1]
+            count = 1
