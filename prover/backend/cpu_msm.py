@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache, partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,14 +12,25 @@ from prover.backend.cpu_arrays import Array, elements, words
 from prover.backend.kernels import select
 from prover.backend.kernels.field import limbs
 from prover.backend.protocol import Integers, Vector
-from prover.backend.threads import WORKERS, run_all, split
+from prover.backend.threads import WORKERS, ranges, run_all, split
 
 KERNELS = select()
-BUCKET_COST = 4.0  # weighing a bucket, in additions to one
-DOUBLING_COST = 1.3
+DIRECT = hasattr(KERNELS, "accumulate")  # streams points into buckets
+# in additions to a sorted bucket, as measured with the kernels of each set: to stream a point, to weigh a bucket, and
+# what each window costs besides
+STREAM_COST, BUCKET_COST, WINDOW_COST = (0.8, 2.0, 500.0) if DIRECT else (1.0, 4.0, 20.0)
+DIRECT_BUCKETS, DIRECT_LOAD = 1 << 11, 4  # buckets, and points for each, from which streaming pays
 TASK_ENTRIES = 1 << 17
 MAX_BITS = 17
-DIRECT_BUCKETS, DIRECT_LOAD = 1 << 11, 4  # buckets, and points for each, from which streaming pays
+
+
+class Plan(NamedTuple):
+    """windows of `bits` bits; shift: makes their digits signed; direct: points are streamed into buckets."""
+
+    bits: int
+    windows: int
+    shift: int
+    direct: bool
 
 
 def shift_of(bits: int, windows: int) -> int:
@@ -42,14 +54,16 @@ def _windows(bits: int, low: int, high: int) -> tuple[int, int]:
 
 
 @cache
-def _plan(count: int, low: int, high: int) -> tuple[int, int, int]:
-    """(bits, windows, shift) of least cost for `count` scalars in [low, high]."""
+def _plan(count: int, low: int, high: int) -> Plan:
+    """The plan of least cost for `count` scalars in [low, high]."""
     plans = []
     for bits in range(2 if low < 0 else 1, MAX_BITS + 1):  # a signed digit of one bit is -1 or 0
         windows, shift = _windows(bits, low, high)
-        cost = windows * (count + BUCKET_COST * (1 << (bits - 1)) + DOUBLING_COST * bits)
-        plans.append((cost, bits, windows, shift))
-    return min(plans)[1:]
+        half = 1 << (bits - 1)
+        direct = DIRECT and half >= DIRECT_BUCKETS and count >= DIRECT_LOAD * half
+        cost = windows * (count * (STREAM_COST if direct else 1) + BUCKET_COST * half + WINDOW_COST)
+        plans.append((cost, Plan(bits, windows, shift, direct)))
+    return min(plans)[1]
 
 
 def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
@@ -66,13 +80,13 @@ def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
     else:
         low, high = 0, (1 << 254) - 1
         add_shift = partial(KERNELS.shift_scalars, elements(scalars), rows)
-    bits, windows, shift = _plan(_rough(len(rows)), low, high)
-    shifted, shift_limbs = np.empty(4 * len(rows), np.uint64), limbs(shift)
-    split(add_shift, shift_limbs, shifted, n=len(rows))
-    digits = np.empty(windows * len(rows), np.int32)
-    split(KERNELS.extract_digits, shifted, shift_limbs, bits, windows, digits, n=len(rows))
-    sums = _window_sums(bases, rows, digits, bits, windows)
-    KERNELS.join_windows(sums, bits, windows, 1, out)
+    plan = _plan(_rough(len(rows)), low, high)
+    shifted, shift = np.empty(4 * len(rows), np.uint64), limbs(plan.shift)
+    split(add_shift, shift, shifted, n=len(rows))
+    digits = np.empty(plan.windows * len(rows), np.int32)
+    split(KERNELS.extract_digits, shifted, shift, plan.bits, plan.windows, digits, n=len(rows))
+    sums, parts = _window_sums(bases, rows, digits.reshape(plan.windows, -1), plan)
+    KERNELS.join_windows(sums, plan.bits, plan.windows, parts, out)
     return out
 
 
@@ -94,24 +108,24 @@ def _bounds(low: int, high: int) -> tuple[int, int]:
     return -(1 << (-low - 1).bit_length()) if low < 0 else 0, (1 << max(high, 0).bit_length()) - 1
 
 
-def _window_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, bits: int, windows: int) -> Array:
-    """One extended point a window. A task takes several windows when they are small, so that inversions are shared."""
-    half, count = 1 << (bits - 1), len(rows)
-    sums = np.empty(16 * windows, np.uint64)
-    direct = hasattr(KERNELS, "accumulate") and half >= DIRECT_BUCKETS and count >= DIRECT_LOAD * half
-    tasks = windows if direct else min(windows, max(WORKERS, -(-windows * count // TASK_ENTRIES)))
+def _window_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, plan: Plan) -> tuple[Array, int]:
+    """(one extended point for each window of each part of the rows, parts). There is more than one part where there are
+    too few windows for all threads. A task takes several windows when they are small, so that they share inversions."""
+    windows, count = digits.shape
+    parts = ranges(count, 1 << 12, -(-WORKERS // windows))
+    sums = np.empty(16 * windows * len(parts), np.uint64)
+    tasks = windows if plan.direct else min(windows, max(WORKERS, -(-windows * count // TASK_ENTRIES)))
 
-    def task(first: int, last: int) -> None:
-        part = digits[first * count : last * count]
-        if direct:
-            buckets = _filled_buckets(bases, rows, part, half)
-        else:
-            buckets = _sorted_sums(bases, rows, part, half)
-        KERNELS.weigh_buckets(buckets, bits, last - first, sums[16 * first :])
+    def task(part: int, first: int, last: int) -> None:
+        start, stop = parts[part]
+        some = np.ascontiguousarray(digits[first:last, start:stop]).reshape(-1)
+        fill = _filled_buckets if plan.direct else _sorted_sums
+        buckets = fill(bases, rows[start:stop], some, 1 << (plan.bits - 1))
+        KERNELS.weigh_buckets(buckets, plan.bits, last - first, sums[16 * (part * windows + first) :])
 
     cuts = [windows * k // tasks for k in range(tasks + 1)]
-    run_all(partial(task, a, b) for a, b in pairwise(cuts))
-    return sums
+    run_all(partial(task, part, a, b) for part in range(len(parts)) for a, b in pairwise(cuts))
+    return sums, len(parts)
 
 
 def _sorted_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, half: int) -> Array:

@@ -31,8 +31,9 @@ canonical, halve_bound = BASE8.canonical, BASE8.halve_bound
 inverse, scalar_sub, scalar_zero = BASE.inverse, BASE.sub, BASE.zero
 
 BATCH = 1024  # additions to an inversion: their points and products stay in the L2 cache
-BLOCK = 4096  # points in flight in `sum_groups`
-PREFETCH = 12
+BLOCK = 8192  # entries in flight in `sum_groups`
+Level = tuple[Array, Array, Array, Array, Array]
+Buffers = tuple[Array, Array, Array, Level]
 
 
 @kernel
@@ -202,74 +203,122 @@ def accumulate(
 
 @kernel
 def _add_level(
-    points: Array,
-    groups: Array,
-    count: int,
-    out: Array,
-    out_groups: Array,
-    indices: tuple[Array, Array, Array],
-    signs: Array,
-    products: Array,
+    points: Array, items: Array, counts: Array, pieces: Array, out: Array, new_items: Array, sums: Array, scratch: Level
 ) -> int:
-    """Adds neighbours of one group into `out`; the number of points there."""
-    left, right, targets = indices
-    i = o = pairs = 0
-    while i < count:
-        group = groups[i]
-        out_groups[o] = group
-        if i + 1 < count and groups[i + 1] == group:
-            left[pairs], right[pairs], targets[pairs] = i, i + 1, o
-            pairs += 1
-            i += 2
-        else:
-            copy_point(out, o, points, i)
+    """Adds neighbours in each piece; how many pieces have more than one item left.
+
+    items: 2 * index + sign for an index into points, piece after piece; counts, pieces: items of each piece, and the
+    point of `sums` where a piece goes that is down to one item. Others go to `out`, as new_items. All of items,
+    counts and pieces are overwritten by those of the next level. s P + t Q = s (P + s t Q): no point is negated here.
+    """
+    left, right, signs, targets, products = scratch
+    i = o = pairs = kept = 0
+    for piece in range(len(counts)):
+        count = counts[piece]
+        if count == 0:
+            break
+        if count == 1:
+            _copy_signed(sums, pieces[piece], points, items[i] >> 1, items[i] & 1 == 1)
             i += 1
-        o += 1
-    for first in range(0, pairs, BATCH):
-        size = min(BATCH, pairs - first)
-        if size < BATCH:
-            _repeat_last(left, pairs)
-            _repeat_last(right, pairs)
-            _repeat_last(targets, pairs)
-        add_batch(points, left[first:], points, right[first:], signs, out, targets[first:], size, products)
-    return o
+            continue
+        for _ in range(count >> 1):
+            first, second = items[i], items[i + 1]
+            left[pairs], right[pairs], targets[pairs] = first >> 1, second >> 1, o
+            signs[pairs] = -np.int32((first ^ second) & 1)
+            new_items[o] = 2 * o + (first & 1)
+            pairs, i, o = pairs + 1, i + 2, o + 1
+        if count & 1:
+            copy_point(out, o, points, items[i] >> 1)
+            new_items[o] = 2 * o + (items[i] & 1)
+            i, o = i + 1, o + 1
+        counts[kept], pieces[kept] = (count + 1) >> 1, pieces[piece]
+        kept += 1
+    if kept < len(counts):
+        counts[kept] = 0
+    _repeat_last(left, pairs)
+    _repeat_last(right, pairs)
+    _repeat_last(signs, pairs)
+    _repeat_last(targets, pairs)
+    for k in range(0, pairs, BATCH):
+        add_batch(
+            points, left[k:], points, right[k:], signs[k:], out, targets[k:], min(BATCH, pairs - k), products
+        )
+    return kept
+
+
+@kernel
+def _sum_block(bases: Array, items: Array, counts: Array, pieces: Array, sums: Array, buffers: Buffers) -> None:
+    """sums[pieces_k] = the sum of the next counts_k of at most BLOCK items; all three are overwritten."""
+    points, others, spare, scratch = buffers
+    left = _add_level(bases, items, counts, pieces, points, spare, sums, scratch)
+    while left:
+        items, spare = spare, items
+        left = _add_level(points, items, counts, pieces, others, spare, sums, scratch)
+        points, others = others, points
+
+
+@kernel
+def _sum_pieces(bases: Array, entries: Array, edges: Array, sums: Array) -> None:
+    """sums_k = the sum of entries [edges_k, edges_{k+1}), none of more than BLOCK; infinity for none."""
+    scratch = (
+        np.empty(BLOCK, np.uint32),
+        np.empty(BLOCK, np.uint32),
+        np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.uint32),
+        np.empty(5 * BATCH, np.uint64),
+    )
+    most = 8 * (2 * BLOCK // 3 + 1)  # three items of a piece become two
+    buffers = np.empty(most, np.uint64), np.empty(most, np.uint64), np.empty(BLOCK, np.uint32), scratch
+    items, counts, pieces = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    k = 0
+    while k < len(edges) - 1:
+        used = size = 0
+        while k < len(edges) - 1 and size + edges[k + 1] - edges[k] <= BLOCK:
+            if edges[k + 1] == edges[k]:
+                store(sums, 2 * k, scalar_zero())
+                store(sums, 2 * k + 1, scalar_zero())
+            else:
+                counts[used], pieces[used] = edges[k + 1] - edges[k], k
+                used += 1
+            size += edges[k + 1] - edges[k]
+            k += 1
+        if used:
+            if used < BLOCK:
+                counts[used] = 0
+            first = edges[k] - size
+            for j in range(size):
+                entry = entries[first + j]
+                prefetch_point(bases, entry >> 1)
+                items[j] = entry
+            _sum_block(bases, items, counts, pieces, sums, buffers)
 
 
 @kernel
 def sum_groups(bases: Array, entries: Array, edges: Array, out: Array, start: int, stop: int) -> None:
     """out_g = the sum of entries [edges_g, edges_{g+1}) for groups g in [start, stop); an entry is 2 * index + sign.
 
-    Blocks are reduced to a point a group; the last point of a block opens the next, so groups may span blocks.
+    Groups of more than BLOCK entries are cut into pieces, whose sums are then the entries.
     """
-    points, others = np.empty(8 * BLOCK, np.uint64), np.empty(8 * BLOCK, np.uint64)
-    groups, other_groups = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
-    indices = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    signs, products = np.zeros(BATCH, np.int32), np.empty(5 * BATCH, np.uint64)
-    for coordinate in range(2 * start, 2 * stop):
-        store(out, coordinate, scalar_zero())
-    g, position, end, count = start, edges[start], edges[stop], 0
-    while position < end:
-        while position < end and count < BLOCK:
-            while edges[g + 1] <= position:
-                g += 1
-            last = min(edges[g + 1], position + BLOCK - count)
-            for k in range(position, last):
-                if k + PREFETCH < end:
-                    prefetch_point(bases, np.int64(entries[k + PREFETCH]) >> 1)
-                entry = np.int64(entries[k])
-                _copy_signed(points, count, bases, entry >> 1, entry & 1 == 1)
-                groups[count] = g
-                count += 1
-            position = last
-        left = _add_level(points, groups, count, others, other_groups, indices, signs, products)
-        points, others, groups, other_groups = others, points, other_groups, groups
-        while left < count:
-            count = left
-            left = _add_level(points, groups, count, others, other_groups, indices, signs, products)
-            points, others, groups, other_groups = others, points, other_groups, groups
-        for k in range(count - 1 if position < end else count):
-            copy_point(out, groups[k], points, k)
-        if position < end:
-            copy_point(points, 0, points, count - 1)
-            groups[0] = groups[count - 1]
-            count = 1
+    edges = edges[start : stop + 1]
+    largest = np.int64(0)
+    for g in range(stop - start):
+        largest = max(largest, edges[g + 1] - edges[g])
+    while largest > BLOCK:
+        count, piece = 0, 0
+        for g in range(stop - start):
+            count += -(-(edges[g + 1] - edges[g]) // BLOCK)
+        cuts, coarse = np.empty(count + 1, np.int64), np.empty(stop - start + 1, np.int64)
+        for g in range(stop - start):
+            coarse[g] = piece
+            for first in range(edges[g], edges[g + 1], BLOCK):
+                cuts[piece] = first
+                piece += 1
+        cuts[piece], coarse[stop - start] = edges[stop - start], piece
+        sums = np.empty(8 * count, np.uint64)
+        _sum_pieces(bases, entries, cuts, sums)
+        bases, edges = sums, coarse
+        entries = np.empty(count, np.uint32)
+        for k in range(count):
+            entries[k] = 2 * k
+        largest = -(-largest // BLOCK)
+    _sum_pieces(bases, entries, edges, out[8 * start :])
