@@ -35,7 +35,8 @@ def digest(folder: Path) -> str:
 
 @cache
 def cache_folder() -> str:
-    """Where this version's kernels of the chosen set are: below NUMBA_CACHE_DIR or the user's cache, else a private temporary folder."""
+    """Where this version's kernels of the chosen set are: below NUMBA_CACHE_DIR or the user's cache, else a private
+    temporary folder."""
     name = f"{kernel_set()}-{digest(Path(__file__).parent)}"
     given = os.environ.get("NUMBA_CACHE_DIR")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zkmargin"

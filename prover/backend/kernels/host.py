@@ -3,6 +3,8 @@
 import os
 from functools import cache
 
+from typing import Any
+
 from llvmlite import binding
 from numba.core import config
 
@@ -15,7 +17,8 @@ IFMA_FEATURES = ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512ifma")
 
 def supports_ifma() -> bool:
     """Whether Numba compiles for this host and the host has AVX-512 with 52-bit integer multiply-add."""
-    if config.CPU_NAME not in (None, "", "host") or config.CPU_FEATURES is not None:
+    settings: Any = config
+    if settings.CPU_NAME not in (None, "", "host") or settings.CPU_FEATURES is not None:
         return False  # compiled for another machine than this one
     features = binding.get_host_cpu_features()
     return all(features.get(name, False) for name in IFMA_FEATURES)

@@ -11,7 +11,7 @@ import numpy as np
 
 from prover.backend.kernels.cache import kernel
 from prover.backend.kernels.field import BASE
-from prover.backend.kernels.lanes import load8, load_all, load_planar, store8, store_planar
+from prover.backend.kernels.lanes import load_all, load_planar, store8, store_planar
 from prover.backend.kernels.lanes_field import BASE8, choose, rotate1, rotate2, rotate4
 from prover.backend.kernels.lanes_points import (
     copy_point,
@@ -19,6 +19,7 @@ from prover.backend.kernels.lanes_points import (
     gather_points,
     gather_x,
     prefetch_point,
+    same_low_limb,
     scatter_points,
     sign_mask,
 )
@@ -27,7 +28,7 @@ from prover.backend.kernels.wide import load, store
 Array = np.ndarray[Any, Any]
 add, sub, mul, square, call_mul = BASE8.add, BASE8.sub, BASE8.mul, BASE8.square, BASE8.call_mul
 zero, one, is_zero = BASE8.zero, BASE8.one, BASE8.is_zero
-canonical, halve_bound = BASE8.canonical, BASE8.halve_bound
+canonical, halve_bound, difference = BASE8.canonical, BASE8.halve_bound, BASE8.difference
 inverse, scalar_sub, scalar_zero = BASE.inverse, BASE.sub, BASE.zero
 
 BATCH = 1024  # additions to an inversion: their points and products stay in the L2 cache
@@ -71,6 +72,33 @@ def _inverse8(x: Any, scratch: Array) -> Any:
 
 
 @kernel
+def _is_rare(x1: Any, x2: Any) -> int:
+    """Not 0 where the x of two points are equal, or 0 as for infinity; hardly ever otherwise."""
+    return same_low_limb(x1, x2) | same_low_limb(x1, zero()) | same_low_limb(x2, zero())
+
+
+@kernel
+def _rare_denominator(left: Array, i: Array, right: Array, j: Array, signs: Array, k: int) -> Any:
+    """The denominator of the slopes of entries k to k + 7 of a batch, in all cases."""
+    x1, y1 = gather_points(left, i, k)
+    x2, y2 = gather_points(right, j, k)
+    return _slope_parts(x1, y1, x2, _signed(y2, sign_mask(signs, k)))[1]
+
+
+@kernel
+def _rare_sum(x1: Any, y1: Any, x2: Any, y2: Any, negative: int, inverted: Any) -> tuple[Any, Any]:
+    """The sums of eight pairs of points in all cases."""
+    y2 = _signed(y2, negative)
+    numerator, _, keep_left, keep_right = _slope_parts(x1, y1, x2, y2)
+    slope = call_mul(numerator, inverted)
+    x3 = canonical(halve_bound(sub(square(slope), add(x1, x2))))
+    y3 = canonical(halve_bound(sub(call_mul(slope, sub(x1, x3)), y1)))
+    x, y = choose(keep_left, x1, choose(keep_right, x2, x3)), choose(keep_left, y1, choose(keep_right, y2, y3))
+    cancel = keep_left & keep_right
+    return choose(cancel, zero(), x), choose(cancel, zero(), y)
+
+
+@kernel
 def add_batch(
     left: Array,
     left_index: Array,
@@ -84,41 +112,48 @@ def add_batch(
 ) -> None:
     """out[out_index_k] = left[left_index_k] + right[right_index_k], the latter negated where signs_k < 0, k < count.
 
-    Indices are uint32 and signs int32, readable up to the next multiple of 8, which must repeat entry count - 1. No
-    result is an operand of another entry. products: scratch of 5 words an entry.
+    Indices are uint32 and signs int32, readable up to the next multiple of 16, which must repeat entry count - 1. No
+    result is an operand of another entry. products: scratch of 5 words an entry. Entries go by sixteen, in
+    two chains a and b of eight lanes: a product waits for the one before it longer than it takes.
     """
-    groups = (count + 7) // 8
-    running = one()
-    for g in range(groups):
-        x1, x2 = gather_x(left, left_index, 8 * g), gather_x(right, right_index, 8 * g)
-        denominator = sub(x2, x1)
-        if equal_mask(x1, x2) | is_zero(x1) | is_zero(x2):
-            x1, y1 = gather_points(left, left_index, 8 * g)
-            x2, y2 = gather_points(right, right_index, 8 * g)
-            denominator = _slope_parts(x1, y1, x2, _signed(y2, sign_mask(signs, 8 * g)))[1]
-        store_planar(products, g, running)
-        running = mul(running, denominator)
-    scratch = np.empty(32, np.uint64)
-    running = _inverse8(running, scratch)
-    for g in range(groups - 1, -1, -1):
-        x1, y1 = gather_points(left, left_index, 8 * g)
-        x2, y2 = gather_points(right, right_index, 8 * g)
-        negative = sign_mask(signs, 8 * g)
-        numerator, denominator = sub(choose(negative, sub(zero(), y2), y2), y1), sub(x2, x1)
-        keep_left, keep_right = 0, 0
-        rare = equal_mask(x1, x2) | is_zero(x1) | is_zero(x2)
-        if rare:
-            y2 = _signed(y2, negative)
-            numerator, denominator, keep_left, keep_right = _slope_parts(x1, y1, x2, y2)
-        slope = mul(numerator, mul(running, load_planar(products, g)))
-        running = mul(running, denominator)
-        x3 = canonical(halve_bound(sub(square(slope), add(x1, x2))))
-        y3 = canonical(halve_bound(sub(mul(slope, sub(x1, x3)), y1)))
-        if rare:
-            cancel = keep_left & keep_right
-            x3 = choose(cancel, zero(), choose(keep_left, x1, choose(keep_right, x2, x3)))
-            y3 = choose(cancel, zero(), choose(keep_left, y1, choose(keep_right, y2, y3)))
-        scatter_points(out, out_index, 8 * g, x3, y3)
+    running_a, running_b = one(), one()
+    for k in range(0, count, 16):
+        x1_a, x1_b = gather_x(left, left_index, k), gather_x(left, left_index, k + 8)
+        x2_a, x2_b = gather_x(right, right_index, k), gather_x(right, right_index, k + 8)
+        d_a, d_b = sub(x2_a, x1_a), sub(x2_b, x1_b)
+        if _is_rare(x1_a, x2_a) | _is_rare(x1_b, x2_b):
+            d_a = _rare_denominator(left, left_index, right, right_index, signs, k)
+            d_b = _rare_denominator(left, left_index, right, right_index, signs, k + 8)
+        store_planar(products, k >> 3, running_a)
+        store_planar(products, (k >> 3) + 1, running_b)
+        running_a, running_b = mul(running_a, d_a), mul(running_b, d_b)
+    inverted = _inverse8(call_mul(running_a, running_b), np.empty(32, np.uint64))
+    running_a, running_b = call_mul(inverted, running_b), call_mul(inverted, running_a)
+    for k in range((count - 1) // 16 * 16, -1, -16):
+        inverted_a = mul(running_a, load_planar(products, k >> 3))
+        inverted_b = mul(running_b, load_planar(products, (k >> 3) + 1))
+        x1_a, y1_a = gather_points(left, left_index, k)
+        x1_b, y1_b = gather_points(left, left_index, k + 8)
+        x2_a, y2_a = gather_points(right, right_index, k)
+        x2_b, y2_b = gather_points(right, right_index, k + 8)
+        negative_a, negative_b = sign_mask(signs, k), sign_mask(signs, k + 8)
+        d_a, d_b = sub(x2_a, x1_a), sub(x2_b, x1_b)
+        if _is_rare(x1_a, x2_a) | _is_rare(x1_b, x2_b):
+            d_a = _rare_denominator(left, left_index, right, right_index, signs, k)
+            d_b = _rare_denominator(left, left_index, right, right_index, signs, k + 8)
+            x3_a, y3_a = _rare_sum(x1_a, y1_a, x2_a, y2_a, negative_a, inverted_a)
+            x3_b, y3_b = _rare_sum(x1_b, y1_b, x2_b, y2_b, negative_b, inverted_b)
+        else:
+            slope_a = mul(difference(negative_a, y2_a, y1_a), inverted_a)
+            slope_b = mul(difference(negative_b, y2_b, y1_b), inverted_b)
+            square_a, square_b = square(slope_a), square(slope_b)
+            x3_a = canonical(halve_bound(sub(square_a, add(x1_a, x2_a))))
+            x3_b = canonical(halve_bound(sub(square_b, add(x1_b, x2_b))))
+            product_a, product_b = mul(slope_a, sub(x1_a, x3_a)), mul(slope_b, sub(x1_b, x3_b))
+            y3_a, y3_b = canonical(halve_bound(sub(product_a, y1_a))), canonical(halve_bound(sub(product_b, y1_b)))
+        running_a, running_b = mul(running_a, d_a), mul(running_b, d_b)
+        scatter_points(out, out_index, k, x3_a, y3_a)
+        scatter_points(out, out_index, k + 8, x3_b, y3_b)
 
 
 @kernel
@@ -131,8 +166,8 @@ def _copy_signed(out: Array, k: int, points: Array, i: int, negative: bool) -> N
 
 @kernel
 def _repeat_last(indices: Array, count: int) -> None:
-    """Fills up to the next multiple of 8."""
-    for k in range(count, (count + 7) // 8 * 8):
+    """Fills up to the next multiple of 16."""
+    for k in range(count, (count + 15) // 16 * 16):
         indices[k] = indices[count - 1]
 
 
@@ -169,6 +204,7 @@ def _accumulate_once(
             used[bucket] = batch
             sources[size], targets[size], signs[size] = row, bucket, digit
             prefetch_point(buckets, bucket)
+            prefetch_point(bases, row)
             size += 1
             if size == BATCH:
                 add_batch(buckets, targets, bases, sources, signs, buckets, targets, size, products)
@@ -240,9 +276,7 @@ def _add_level(
     _repeat_last(signs, pairs)
     _repeat_last(targets, pairs)
     for k in range(0, pairs, BATCH):
-        add_batch(
-            points, left[k:], points, right[k:], signs[k:], out, targets[k:], min(BATCH, pairs - k), products
-        )
+        add_batch(points, left[k:], points, right[k:], signs[k:], out, targets[k:], min(BATCH, pairs - k), products)
     return kept
 
 

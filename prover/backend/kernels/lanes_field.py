@@ -26,6 +26,7 @@ class LaneField(NamedTuple):
     sub4: Any  # x - y + 4m, for y <= 4m
     sub8: Any
     sub16: Any
+    difference: Any  # (mask, x, y): x - y + 2m, and -x - y + 2m where the mask is set, for x + y <= 2m
     mul: Any  # x y / R < 2m, for x y < 84 m^2
     square: Any
     call_mul: Any  # the same as a call: short code for long formulas
@@ -40,16 +41,24 @@ class LaneField(NamedTuple):
 def make_lane_field(modulus: int, name: str) -> LaneField:
     """The intrinsics of one modulus below 2^254, odd."""
     radix = 1 << BITS * LIMBS
+    sub, sub4, sub8, sub16 = (_binary(_emit_sub(modulus * k)) for k in (2, 4, 8, 16))
+    canonical, halve_bound, halve8 = (_unary(_emit_subtract_once(modulus * k)) for k in (1, 2, 4))
     return LaneField(
-        _binary(lambda b, x, y: carry(b, [b.add(x[k], y[k]) for k in range(LIMBS)])),
-        *(_binary(_emit_sub(modulus * k)) for k in (2, 4, 8, 16)),
-        _binary(lambda b, x, y: emit_mul(b, x, y, modulus)),
-        _unary(lambda b, x: emit_square(b, x, modulus)),
-        _called(f"zkmargin_mul8_{name}", modulus),
-        *(_unary(_emit_subtract_once(modulus * k)) for k in (2, 4, 1)),
-        constant8(0),
-        constant8(radix % modulus),
-        _is_zero,
+        add=_binary(lambda b, x, y: carry(b, [b.add(x[k], y[k]) for k in range(LIMBS)])),
+        sub=sub,
+        sub4=sub4,
+        sub8=sub8,
+        sub16=sub16,
+        difference=_difference(modulus),
+        mul=_binary(lambda b, x, y: emit_mul(b, x, y, modulus)),
+        square=_unary(lambda b, x: emit_square(b, x, modulus)),
+        call_mul=_called(f"zkmargin_mul8_{name}", modulus),
+        halve_bound=halve_bound,
+        halve8=halve8,
+        canonical=canonical,
+        zero=constant8(0),
+        one=constant8(radix % modulus),
+        is_zero=_is_zero,
     )
 
 
@@ -100,6 +109,30 @@ def _emit_sub(multiple: int) -> Callable[..., list[Any]]:
         return carry(builder, [builder.add(builder.sub(x[k], y[k]), splat(added[k])) for k in range(LIMBS)])
 
     return emit
+
+
+def _difference(modulus: int) -> Any:
+    added = limbs_of(2 * modulus)
+
+    @intrinsic
+    def difference(typing: Any, mask: Any, x: Any, y: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            x, y = unpack(builder, args[1]), unpack(builder, args[2])
+            negative = mask_vector(builder, args[0])
+            limbs = []
+            for k in range(LIMBS):
+                rest = builder.sub(splat(added[k]), y[k])
+                limbs.append(builder.select(negative, builder.sub(rest, x[k]), builder.add(rest, x[k])))
+            return pack(builder, carry(builder, limbs))
+
+        return lanes(types.int64, lanes, lanes), generate
+
+    return difference
+
+
+def mask_vector(builder: Any, mask: Any) -> Any:
+    """Eight bits of an int64 as a vector of booleans."""
+    return builder.bitcast(builder.trunc(mask, ir.IntType(8)), ir.VectorType(ir.IntType(1), WIDTH))
 
 
 def _emit_subtract_once(multiple: int) -> Callable[..., list[Any]]:
@@ -229,7 +262,7 @@ def choose(typing: Any, mask: Any, x: Any, y: Any) -> Any:
     """In each lane x where the bit of the int64 mask is set, else y."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bits = builder.bitcast(builder.trunc(args[0], ir.IntType(8)), ir.VectorType(ir.IntType(1), WIDTH))
+        bits = mask_vector(builder, args[0])
         pairs = zip(unpack(builder, args[1]), unpack(builder, args[2]), strict=True)
         return pack(builder, [builder.select(bits, a, b) for a, b in pairs])
 

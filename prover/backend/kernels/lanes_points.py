@@ -9,8 +9,8 @@ from llvmlite import ir
 from numba import types
 
 from prover.backend.kernels.cache import kernel
+from prover.backend.kernels.field import BASE_MODULUS, RADIX
 from prover.backend.kernels.lanes import (
-    V8,
     WIDTH,
     address,
     lanes,
@@ -24,7 +24,6 @@ from prover.backend.kernels.lanes import (
     unpack,
     write,
 )
-from prover.backend.kernels.field import BASE_MODULUS, RADIX
 from prover.backend.kernels.lanes_field import BASE8, constant8
 from prover.backend.kernels.wide import I64, intrinsic
 
@@ -54,9 +53,7 @@ def _transpose8(builder: Any, rows: list[Any]) -> list[Any]:
 
 def _offsets(builder: Any, where: Any) -> list[Any]:
     """Byte offsets of the points whose indices are eight uint32 at an address."""
-    return [
-        builder.shl(builder.zext(read(builder, where, 4 * k, I32), I64), ir.Constant(I64, 6)) for k in range(WIDTH)
-    ]
+    return [builder.shl(builder.zext(read(builder, where, 4 * k, I32), I64), ir.Constant(I64, 6)) for k in range(WIDTH)]
 
 
 def _base(context: Any, builder: Any, signature: Any, args: Any, k: int) -> Any:
@@ -139,6 +136,17 @@ def equal_mask(typing: Any, x: Any, y: Any) -> Any:
         for limb in different[1:]:
             joined = builder.or_(joined, limb)
         equal = builder.icmp_unsigned("==", joined, splat(0))
+        return builder.zext(builder.bitcast(equal, ir.IntType(8)), I64)
+
+    return types.int64(lanes, lanes), generate
+
+
+@intrinsic
+def same_low_limb(typing: Any, x: Any, y: Any) -> Any:
+    """Bit k is set where the lowest limbs of lane k are equal."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        equal = builder.icmp_unsigned("==", *(builder.extract_value(arg, 0) for arg in args))
         return builder.zext(builder.bitcast(equal, ir.IntType(8)), I64)
 
     return types.int64(lanes, lanes), generate
