@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from circuits.circuit import Assignment
-from circuits.field import MODULUS, root_of_unity
+from circuits.bus import MASK, MASK_CHANNEL
+from circuits.circuit import Assignment, Circuit
+from circuits.field import MODULUS, inverse, root_of_unity
+from circuits.table import Table
+from prover.backend import get_backend
+from prover.key import setup
 from prover.kzg import blind_commitments
 from prover.polynomial import elements, interpolate
 from prover.rounds import Columns, Setting
@@ -20,7 +24,8 @@ from tests.prover.cheats import (
     without,
 )
 from tests.prover.forged import forged_openings
-from tests.verifier.cases import Case, case
+from tests.toy_circuits import ToyStatement
+from tests.verifier.cases import Case, case, srs
 from verifier import InvalidProof
 from verifier.curve import Point
 from verifier.transcript import ProofReader
@@ -142,6 +147,48 @@ def test_multiplicities_after_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(made, proof_by(Cheat(columns=columns), made, false), "openings|bus")
     forgetful(monkeypatch, name)
     made.verify(proof)
+
+
+def test_a_mask_after_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask is the prover's own: chosen after gamma, the one fraction that nobody else asks about balances the bus."""
+    made, name = case("twins"), "left.bus_mask"
+    received = list(made.assignment["right"]["received"])
+    circuit = made.key.circuit
+    sent, mask = (circuit.channels.index(channel) + 1 for channel in ("there", MASK_CHANNEL))
+
+    def columns(setting: Setting, honest: Columns, challenges: Challenges) -> Columns:
+        beta, gamma = challenges["beta"], challenges["gamma"]
+        values = setting.backend.integers(honest.values["left", MASK].vector(setting.backend))
+        missing = [inverse(gamma - sent - beta * value) for value in (received[0] + 1, received[0])]
+        fraction = inverse(gamma - mask - beta * values[0]) + missing[0] - missing[1]
+        paid = [(gamma - mask - inverse(fraction)) * inverse(beta) % MODULUS, *values[1:]]
+        return recommit(setting, honest, "left", MASK, paid, [3] * setting.layout.blinds(("left", MASK)))
+
+    false = changed(made.assignment, "right", received=[received[0] + 1, *received[1:]])
+    proof = proof_by(Cheat(forgotten=frozenset({name}), columns=columns), made, false)
+    refused(made, proof, "openings|bus")
+    refused(made, proof_by(Cheat(columns=columns), made, false), "openings|bus")
+    forgetful(monkeypatch, name)
+    made.verify(proof)
+
+
+@pytest.mark.parametrize("sizes", [(8, 8), (8, 16), (16, 8)])
+def test_tables_that_share_powers_of_alpha(monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int]) -> None:
+    """A point of two domains is a pole of both shares, of residues violation/n: they cancel under one power alone."""
+    tables = [Table(name, size) for name, size in zip(("one", "other"), sizes, strict=True)]
+    for table in tables:
+        table.require("zero", table.witness("zero"))
+    key, statement = setup(Circuit(tables), b"", srs(), get_backend("cpu")), ToyStatement(extra_columns={})
+    made = Case(key, replace(statement, name="zeros"), {t.name: {"zero": [0] * t.size} for t in tables}, b"")
+    made.verify(proof_by(Cheat(), made, made.assignment))
+    violations = (sizes[0], -sizes[1])
+    false: Assignment = {
+        t.name: {"zero": [v if row == t.size // 4 else 0 for row in range(t.size)]}
+        for t, v in zip(tables, violations, strict=True)
+    }
+    refused(made, proof_by(Cheat(), made, false), "openings")
+    monkeypatch.setattr(key.circuit, "exponents", {"one": 0, "other": 0})
+    made.verify(proof_by(Cheat(), made, false))
 
 
 def test_z_before_w(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
 """Every cheat is caught, by the laws that should catch it."""
 
+from dataclasses import replace
+
 import pytest
 
 from circuits.margin.statement import InvalidStatement, check_statement
 from tests.circuits.margin import cheats_rules
 from tests.circuits.margin.cheats import CHEATS
 from tests.circuits.margin.forge import Case, failures
+from tests.circuits.margin.story import CELLS, begin
 
 assert cheats_rules.CHEATS is CHEATS  # it fills the registry
 
@@ -26,3 +29,14 @@ def test_the_statement_is_not_what_gives_it_away(name: str) -> None:
             check_statement(cheat.statement, cheat.parameters, cheat.shape)
     else:
         check_statement(cheat.statement, cheat.parameters, cheat.shape)
+
+
+def test_a_batch_may_consume_its_operations_in_any_order() -> None:
+    """No theft, but not proven (docs/protocol.md, section 8): a withdrawal refused before the deposit that pays it."""
+    forge = begin()
+    forge.act("refuse", 2, amount=CELLS[2].collateral + 500, queue=1)
+    forge.act("deposit", 2, amount=500, queue=0)
+    case = forge.case()
+    assert failures(case) == {"statement"}  # the rows are listed in the order of the queue all the same
+    listed = tuple(sorted(case.statement.l1, key=lambda row: row.queue))
+    assert failures(replace(case, statement=replace(case.statement, l1=listed))) == set()
