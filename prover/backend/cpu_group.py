@@ -113,7 +113,8 @@ def _butterflies(points: np.ndarray) -> np.ndarray:
     turned = points[:, 1].copy()
     if half > 1:
         root = pow(root_of_unity(2 * half), -1, MODULUS)
-        twiddles = np.concatenate([montgomery(pow(root, j, MODULUS)) for j in range(1, half)])
+        twiddles = np.empty(4 * (half - 1), np.uint64)
+        KERNELS.powers(montgomery(root), montgomery(root), twiddles, 0, half - 1)
         turned[:, 1:] = _products(turned[:, 1:].reshape(-1), np.tile(twiddles, blocks)).reshape(blocks, half - 1, 8)
     count = blocks * half
     bases = np.concatenate([points[:, 0].reshape(-1), turned.reshape(-1)])

@@ -25,9 +25,9 @@ def select() -> SimpleNamespace:
 
     found = _kernels(scalars, polynomials, transforms, interpreter, points, buckets, windows, multiples)
     if kernel_set() == IFMA:
-        from prover.backend.kernels import lanes_buckets, lanes_windows
+        from prover.backend.kernels import lanes_buckets, lanes_multiples, lanes_windows
 
-        found |= _kernels(lanes_buckets, lanes_windows)
+        found |= _kernels(lanes_buckets, lanes_multiples, lanes_windows)
     return SimpleNamespace(name=kernel_set(), **found)
 
 

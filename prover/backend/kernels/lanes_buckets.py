@@ -61,7 +61,7 @@ def _signed(y: Any, negative: int) -> Any:
 
 
 @kernel
-def _inverse8(x: Any, scratch: Array) -> Any:
+def inverse8(x: Any, scratch: Array) -> Any:
     """1/x in each lane, x not 0 and below 2m, with one scalar inversion; scratch: eight elements."""
     two = call_mul(x, rotate1(x))
     four = call_mul(two, rotate2(two))
@@ -127,7 +127,7 @@ def add_batch(
         store_planar(products, k >> 3, running_a)
         store_planar(products, (k >> 3) + 1, running_b)
         running_a, running_b = mul(running_a, d_a), mul(running_b, d_b)
-    inverted = _inverse8(call_mul(running_a, running_b), np.empty(32, np.uint64))
+    inverted = inverse8(call_mul(running_a, running_b), np.empty(32, np.uint64))
     running_a, running_b = call_mul(inverted, running_b), call_mul(inverted, running_a)
     for k in range((count - 1) // 16 * 16, -1, -16):
         inverted_a = mul(running_a, load_planar(products, k >> 3))

@@ -24,10 +24,10 @@ from prover.backend.kernels.lanes import (
     unpack,
     write,
 )
-from prover.backend.kernels.lanes_field import BASE8, constant8
+from prover.backend.kernels.lanes_field import BASE8, choose, constant8
 from prover.backend.kernels.wide import I64, intrinsic
 
-add, sub, sub4, mul = BASE8.add, BASE8.sub, BASE8.sub4, BASE8.call_mul
+add, sub, sub4, sub8, mul = BASE8.add, BASE8.sub, BASE8.sub4, BASE8.sub8, BASE8.call_mul
 nine = constant8(9 * RADIX % BASE_MODULUS)
 Projective = tuple[Any, Any, Any]
 
@@ -198,6 +198,24 @@ def add_complete(p: Projective, q: Projective) -> Projective:
     y3 = add(mul(y3, t0), mul(t1, z3))
     z3 = add(mul(z3, t4), mul(t0, t3))
     return x3, y3, z3
+
+
+@kernel
+def double_complete(p: Projective) -> Projective:
+    """2P (algorithm 9); coordinates in and out are below 4m."""
+    x, y, z = p
+    yy, yz, zz = mul(y, y), mul(y, z), _times_nine(mul(z, z))  # below 2m
+    two = add(yy, yy)
+    eight = add(add(two, two), add(two, two))  # below 16m
+    rest = sub8(yy, add(add(zz, zz), zz))  # below 10m
+    x3 = mul(rest, mul(x, y))
+    return add(x3, x3), add(mul(rest, add(yy, zz)), mul(zz, eight)), mul(yz, eight)
+
+
+@kernel
+def select_points(mask: int, p: Projective, q: Projective) -> Projective:
+    """In each lane P where the bit of the mask is set, else Q."""
+    return choose(mask, p[0], q[0]), choose(mask, p[1], q[1]), choose(mask, p[2], q[2])
 
 
 @kernel

@@ -9,12 +9,13 @@ from numba import types
 from prover.backend.kernels.cache import kernel
 from prover.backend.kernels.field import BASE, SCALAR
 from prover.backend.kernels.lanes import V8, WIDTH, address, load8, read, splat, spread, store8, transpose, write
-from prover.backend.kernels.lanes_field import BASE8, SCALAR8, choose, constant8
+from prover.backend.kernels.lanes_field import BASE8, SCALAR8, constant8
 from prover.backend.kernels.lanes_points import (
     Projective,
     add_affine_complete,
     add_complete,
     gather_points,
+    select_points,
 )
 from prover.backend.kernels.points import add_extended, double, load_extended, store_extended
 from prover.backend.kernels.wide import I64, intrinsic, load, store, wrapping_add
@@ -102,11 +103,6 @@ def extract_digits(shifted: Array, shift: Array, bits: int, windows: int, out: A
 
 
 @kernel
-def _select(mask: int, p: Projective, q: Projective) -> Projective:
-    return choose(mask, p[0], q[0]), choose(mask, p[1], q[1]), choose(mask, p[2], q[2])
-
-
-@kernel
 def _store_lanes(p: Projective, scratch: Array, out: Array, first: int) -> None:
     """Extended points first to first + 7 of `out`: x = X/Z becomes X Z / Z^2, y = Y/Z becomes Y Z^2 / Z^3."""
     x, y, z = p
@@ -131,7 +127,7 @@ def _weigh_window(buckets: Array, first: int, half: int, lane_points: Array, scr
         for lane in range(8):
             indices[lane] = first + lane * length + t
         x, y = gather_points(buckets, indices, 0)
-        running = _select(is_zero(x) & is_zero(y), running, add_affine_complete(running, x, y))
+        running = select_points(is_zero(x) & is_zero(y), running, add_affine_complete(running, x, y))
         total = add_complete(total, running)
     _store_lanes(running, scratch, lane_points, 0)
     _store_lanes(total, scratch, lane_points, 8)

@@ -9,14 +9,17 @@ import pytest
 from circuits.field import MODULUS
 from prover.backend import get_backend
 from prover.backend.cpu_arrays import affine
+from prover.backend.cpu_msm import shift_of
 from prover.backend.kernels import buckets as portable
+from prover.backend.kernels import multiples as portable_multiples
 from prover.backend.kernels import windows as portable_windows
+from prover.backend.kernels.field import limbs
 from prover.backend.kernels.host import supports_ifma
 
 if not supports_ifma():
     pytest.skip("this processor has no AVX-512 IFMA", allow_module_level=True)
 
-from prover.backend.kernels import lanes_buckets, lanes_windows
+from prover.backend.kernels import lanes_buckets, lanes_multiples, lanes_windows
 
 COUNT = 3000
 
@@ -121,3 +124,18 @@ def test_digits(rows: list[int]) -> None:
         found.append((shifted, digits))
     assert (found[0][0] == found[1][0]).all()
     assert (found[0][1] == found[1][1]).all()
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_multiples(family: str, count: int) -> None:
+    bases = _points([FAMILIES[family](i) for i in range(count + 2)])
+    scalars = [0, 1, 2, MODULUS - 1, 8, 1 << 253, *(_random(i) for i in range(count))][: count + 2]
+    vector = get_backend("cpu").vector(scalars + [3] * (count + 2 - len(scalars)))
+    shifted = np.empty(4 * (count + 2), np.uint64)
+    shift = limbs(shift_of(portable_multiples.BITS, portable_multiples.WINDOWS))
+    portable_windows.shift_scalars(vector.data, np.arange(count + 2, dtype=np.uint32), shift, shifted, 0, count + 2)
+    expected, found = np.zeros(8 * (count + 2), np.uint64), np.zeros(8 * (count + 2), np.uint64)
+    portable_multiples.multiply_points(bases, shifted, expected, 1, count + 1)
+    lanes_multiples.multiply_points(bases, shifted, found, 1, count + 1)
+    assert (expected == found).all()
