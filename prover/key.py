@@ -17,13 +17,16 @@ from verifier.statement import ColumnKey
 
 @dataclass(frozen=True)
 class ProvingKey:
-    """values, coefficients: of the fixed columns. blinding_points: by table size, [tau^(n+j)]_1 - [tau^j]_1."""
+    """values, coefficients: of the fixed columns. powers, bases: those of the setup that the circuit needs, the latter
+    by table size, prepared for many sums. blinding_points: by table size, [tau^(n+j)]_1 - [tau^j]_1."""
 
     verifying: VerifyingKey
     circuit: Circuit
     srs: SRS
     values: dict[ColumnKey, Values]
     coefficients: dict[ColumnKey, Vector]
+    powers: Points
+    bases: dict[int, Points]
     blinding_points: dict[int, Points]
 
 
@@ -37,14 +40,17 @@ def setup(circuit: Circuit, parameters: bytes, srs: SRS, backend: Backend, publi
     layout = Layout(circuit, published_diff)
     if len(srs.powers) < layout.powers:
         raise ProverError(f"setup: the circuit needs {layout.powers} powers of tau, there are {len(srs.powers)}")
+    powers = backend.prepare(srs.powers[: layout.powers])
+    bases = {size: backend.prepare(srs.lagrange(size)) for size in {table.size for table in circuit.tables}}
     values, coefficients, commitments = {}, {}, {}
     for table_name, name in circuit.columns(Kind.FIXED):
         key, table = (table_name, name), circuit.table(table_name)
         values[key] = column_values(backend, ".".join(key), table.fixed_values[name], table.size)
         coefficients[key] = interpolate(backend, values[key].vector(backend), [])
-        commitments[key] = backend.msm(srs.lagrange(table.size), values[key].scalars)
+        commitments[key] = backend.msm(bases[table.size], values[key].scalars)
     verifying = VerifyingKey(circuit, parameters, published_diff, commitments, srs.tau_g2, srs.kind, srs.digest)
-    return ProvingKey(verifying, circuit, srs, values, coefficients, _blinding_points(layout, srs, backend))
+    blinding_points = _blinding_points(layout, srs, backend)
+    return ProvingKey(verifying, circuit, srs, values, coefficients, powers, bases, blinding_points)
 
 
 def _blinding_points(layout: Layout, srs: SRS, backend: Backend) -> dict[int, Points]:

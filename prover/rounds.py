@@ -118,7 +118,7 @@ def commit_quotient(
             shares.append(table_quotient(backend, layout, table, columns.of_table(table.name), scalars))
             weights.append(pow(challenges["alpha"], circuit.exponents[table.name], MODULUS))
     chunks = split(setting, backend.combine(shares, weights))
-    return Chunks(chunks, [backend.msm(setting.key.srs.powers, chunk) for chunk in chunks])
+    return Chunks(chunks, [backend.msm(setting.key.powers, chunk) for chunk in chunks])
 
 
 def evaluate(setting: Setting, columns: Columns, zeta: int) -> Evaluations:
@@ -151,7 +151,7 @@ def open_all(
     setting: Setting, polynomials: Mapping[ColumnKey, Vector], opened: Sequence[Opening], writer: ProofWriter
 ) -> None:
     """Round 5: writes W and W'."""
-    backend, bases = setting.backend, setting.key.srs.powers
+    backend, bases = setting.backend, setting.key.powers
     v = writer.challenge("v")
     w = first_quotient(backend, polynomials, opened, v)
     writer.write_point("W", backend.msm(bases, w))
@@ -214,7 +214,7 @@ def _commit(setting: Setting, stage: str, values: Mapping[ColumnKey, Values]) ->
         plain = []
         for name, row in zip(members, blinds, strict=True):
             setting.progress(stage, len(coefficients), len(values))
-            plain.append(commit_values(backend, key.srs.lagrange(table.size), values[name]))
+            plain.append(commit_values(backend, key.bases[table.size], values[name]))
             coefficients[name] = interpolate(backend, values[name].vector(backend), row)
         blinded = blind_commitments(backend, key.blinding_points[table.size], plain, blinds)
         commitments |= dict(zip(members, blinded, strict=True))

@@ -41,6 +41,16 @@ class Affine:
         return Affine(self.data[8 * start : 8 * max(start, stop)])
 
 
+class Tabled(Affine):
+    """Points with tables of their multiples: 2^(bits * w) times all of them for w = 0, 1, ..., one after the other."""
+
+    __slots__ = ("bits", "tables")
+
+    def __init__(self, data: Array, bits: int, tables: Array) -> None:
+        super().__init__(data)
+        self.bits, self.tables = bits, tables
+
+
 def elements(v: Vector) -> Array:
     """The limbs of a vector of this backend."""
     if not isinstance(v, Elements):

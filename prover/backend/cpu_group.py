@@ -7,8 +7,8 @@ from functools import cache, partial
 import numpy as np
 
 from circuits.field import MODULUS, root_of_unity
-from prover.backend.cpu_arrays import Affine, Array, affine, elements
-from prover.backend.cpu_msm import multi_scalar, shift_of
+from prover.backend.cpu_arrays import Affine, Array, Tabled, affine, elements
+from prover.backend.cpu_msm import multi_scalar, shift_of, sum_by_tables, with_tables
 from prover.backend.kernels import multiples, select
 from prover.backend.kernels.field import BASE_MODULUS, integer, limbs, montgomery
 from prover.backend.protocol import BackendError, Integers, Points, Vector, check_domain, check_lengths
@@ -42,10 +42,16 @@ class CpuGroup:
     def on_curve(self, p: Points) -> bool:
         return all(split(KERNELS.on_curve, affine(p), n=len(p), least=512))
 
+    def prepare(self, p: Points) -> Points:
+        return with_tables(affine(p))
+
     def msm(self, bases: Points, scalars: Vector | Integers) -> tuple[int, int] | None:
         if len(scalars) > len(bases):
             raise BackendError(f"msm: {len(scalars)} scalars for {len(bases)} points")
-        point = multi_scalar(affine(bases), scalars)
+        if isinstance(bases, Tabled) and not isinstance(scalars, np.ndarray):
+            point = sum_by_tables(bases, elements(scalars))
+        else:
+            point = multi_scalar(affine(bases), scalars)
         x, y = (integer(point[k : k + 4], BASE_MODULUS) for k in (0, 4))
         return (x, y) if x or y else None
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from prover.backend.cpu_arrays import Array, elements, words
+from prover.backend.cpu_arrays import Affine, Array, Elements, Tabled, elements, words
 from prover.backend.kernels import select
 from prover.backend.kernels.field import limbs
 from prover.backend.protocol import Integers, Vector
@@ -22,6 +22,9 @@ STREAM_COST, BUCKET_COST, WINDOW_COST = (0.8, 2.0, 500.0) if DIRECT else (1.0, 4
 DIRECT_BUCKETS, DIRECT_LOAD = 1 << 11, 4  # buckets, and points for each, from which streaming pays
 TASK_ENTRIES = 1 << 17
 MAX_BITS = 17
+MOST = (1 << 254) - 1  # a scalar of full width
+LEAST_TABLED, MOST_TABLED, TABLE_BITS = 1 << 8, 1 << 17, range(12, 17)
+SPARSE = 8  # where fewer than one scalar in so many is not zero, buckets would outnumber the points
 
 
 class Plan(NamedTuple):
@@ -68,23 +71,64 @@ def _plan(count: int, low: int, high: int) -> Plan:
 
 def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
     """The sum of scalars[i] * bases[i], affine limbs; the scalars are a vector or a numpy array of integers."""
-    out = np.zeros(8, np.uint64)
     rows = _nonzero(scalars)
     if len(rows) == 0:
-        return out
+        return np.zeros(8, np.uint64)
+    low, high = 0, MOST
     if isinstance(scalars, np.ndarray):
         used = scalars[rows]
         low, high = _bounds(int(used.min()), int(used.max()))
+    plan = _plan(_rough(len(rows)), low, high)
+    return _sum(bases, rows, _digits(scalars, rows, plan), plan)
+
+
+def with_tables(bases: Array) -> Affine:
+    """The points with tables of 2^(bits * w) times each, by which all windows of full-width scalars share one set of
+    buckets; without them where they would not pay."""
+    count = len(bases) // 8
+    if not (DIRECT and LEAST_TABLED <= count <= MOST_TABLED):
+        return Affine(bases)
+    costs = {
+        bits: _windows(bits, 0, MOST)[0] * count * STREAM_COST + BUCKET_COST * 2 ** (bits - 1) for bits in TABLE_BITS
+    }
+    bits = min(costs, key=lambda bits: costs[bits])
+    tables = np.empty((_windows(bits, 0, MOST)[0], 8 * count), np.uint64)
+    tables[0] = bases
+    pieces = ranges(count, 8, max(WORKERS, count >> 10))
+    for lower, upper in pairwise(tables):
+        run_all(partial(KERNELS.double_points, lower, bits, upper, a, b) for a, b in pieces)
+    return Tabled(bases, bits, tables.reshape(-1))
+
+
+def sum_by_tables(bases: Tabled, scalars: Array) -> Array:
+    """As `multi_scalar`, of full-width scalars."""
+    rows = _nonzero(Elements(scalars))
+    if len(rows) * SPARSE < len(bases):
+        return multi_scalar(bases.data, Elements(scalars))
+    windows, shift = _windows(bases.bits, 0, MOST)
+    plan = Plan(bases.bits, windows, shift, True)
+    digits = _digits(Elements(scalars), rows, plan)
+    offsets = np.arange(windows, dtype=np.uint32) * np.uint32(len(bases))
+    return _sum(bases.tables, np.add.outer(offsets, rows).reshape(-1), digits, plan._replace(windows=1))
+
+
+def _digits(scalars: Vector | Integers, rows: np.ndarray, plan: Plan) -> np.ndarray:
+    """The digits of the scalars in the given rows, window after window, int32."""
+    if isinstance(scalars, np.ndarray):
         raw, signed = words(scalars)
         add_shift = partial(KERNELS.shift_words, raw, rows, signed)
     else:
-        low, high = 0, (1 << 254) - 1
         add_shift = partial(KERNELS.shift_scalars, elements(scalars), rows)
-    plan = _plan(_rough(len(rows)), low, high)
     shifted, shift = np.empty(4 * len(rows), np.uint64), limbs(plan.shift)
     split(add_shift, shift, shifted, n=len(rows))
     digits = np.empty(plan.windows * len(rows), np.int32)
     split(KERNELS.extract_digits, shifted, shift, plan.bits, plan.windows, digits, n=len(rows))
+    return digits
+
+
+def _sum(bases: Array, rows: np.ndarray, digits: np.ndarray, plan: Plan) -> Array:
+    """The sum over windows w of 2^(bits * w) * digits[w * len(rows) + k] * bases[rows[k]], affine."""
+    out = np.zeros(8, np.uint64)
     sums, parts = _window_sums(bases, rows, digits.reshape(plan.windows, -1), plan)
     KERNELS.join_windows(sums, plan.bits, plan.windows, parts, out)
     return out

@@ -108,6 +108,10 @@ class Backend(Protocol):
         """Whether each point is infinity or has y^2 = x^3 + 3; the operations below need this of their arguments."""
         ...
 
+    def prepare(self, p: Points) -> Points:
+        """The same points, ready for many sums of all of them; what is computed for that takes memory and time."""
+        ...
+
     def msm(self, bases: Points, scalars: Vector | Integers) -> tuple[int, int] | None:
         """The sum of scalars[i] * bases[i], None for infinity; no more scalars than bases. Zeros are cheap."""
         ...

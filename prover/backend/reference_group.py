@@ -55,6 +55,9 @@ class ReferenceGroup:
     def on_curve(self, p: Points) -> bool:
         return all(is_inf(item) or is_on_curve(item, curve_b) for item in _items(p))
 
+    def prepare(self, p: Points) -> Points:
+        return p
+
     def msm(self, bases: Points, scalars: Any) -> tuple[int, int] | None:
         if len(scalars) > len(bases):
             raise BackendError(f"msm: {len(scalars)} scalars for {len(bases)} points")

@@ -101,30 +101,58 @@ def _multiples(bases: Array, indices: Array, shifted: Array, table: Array) -> Pr
 
 
 @kernel
-def multiply_points(bases: Array, shifted: Array, out: Array, start: int, stop: int) -> None:
-    """As the portable one; the last eight points may be computed twice. out is not bases."""
-    if stop - start < WIDTH:
-        multiply_few_points(bases, shifted, out, start, stop)
-        return
-    groups = (stop - start + WIDTH - 1) // WIDTH
-    table, points = np.empty(POINT_WORDS * HALF, np.uint64), np.empty(POINT_WORDS * groups, np.uint64)
+def _indices(g: int, start: int, stop: int, indices: Array) -> None:
+    """Those of group g of [start, stop); the last group ends at `stop`, and may meet the one before it."""
+    for lane in range(WIDTH):
+        indices[lane] = min(start + WIDTH * g, stop - WIDTH) + lane
+
+
+@kernel
+def _normalize(points: Array, groups: int, out: Array, start: int, stop: int) -> None:
+    """Affine points from projective ones, by groups, with one inversion."""
     products, indices = np.empty(PLANAR_BYTES // 8 * groups, np.uint64), np.empty(WIDTH, np.uint32)
     running = one()
     for g in range(groups):
-        for lane in range(WIDTH):
-            indices[lane] = min(start + WIDTH * g, stop - WIDTH) + lane
-        point = _multiples(bases, indices, shifted, table)
-        z = canonical(mul(point[2], one()))
-        _store(points, g, (point[0], point[1], z))
+        z = canonical(mul(load_planar(points, 3 * g + 2), one()))
+        store_planar(points, 3 * g + 2, z)
         store_planar(products, g, running)
         running = mul(running, choose(is_zero(z), one(), z))
     running = inverse8(running, np.empty(32, np.uint64))
     for g in range(groups - 1, -1, -1):
-        for lane in range(WIDTH):
-            indices[lane] = min(start + WIDTH * g, stop - WIDTH) + lane
         x, y, z = _load(points, g)
         infinite = is_zero(z)
         inverted = mul(running, load_planar(products, g))
         running = mul(running, choose(infinite, one(), z))
         x, y = canonical(mul(x, inverted)), canonical(mul(y, inverted))
+        _indices(g, start, stop, indices)
         scatter_points(out, indices, 0, choose(infinite, zero(), x), choose(infinite, zero(), y))
+
+
+@kernel
+def multiply_points(bases: Array, shifted: Array, out: Array, start: int, stop: int) -> None:
+    """As the portable one. out is not bases."""
+    if stop - start < WIDTH:
+        multiply_few_points(bases, shifted, out, start, stop)
+        return
+    groups = (stop - start + WIDTH - 1) // WIDTH
+    table, points = np.empty(POINT_WORDS * HALF, np.uint64), np.empty(POINT_WORDS * groups, np.uint64)
+    indices = np.empty(WIDTH, np.uint32)
+    for g in range(groups):
+        _indices(g, start, stop, indices)
+        _store(points, g, _multiples(bases, indices, shifted, table))
+    _normalize(points, groups, out, start, stop)
+
+
+@kernel
+def double_points(bases: Array, times: int, out: Array, start: int, stop: int) -> None:
+    """out_i = 2^times * base_i, for at least eight points. out is not bases."""
+    groups = (stop - start + WIDTH - 1) // WIDTH
+    points, indices = np.empty(POINT_WORDS * groups, np.uint64), np.empty(WIDTH, np.uint32)
+    for g in range(groups):
+        _indices(g, start, stop, indices)
+        x, y = gather_points(bases, indices, 0)
+        point = select_points(is_zero(x) & is_zero(y), (zero(), one(), zero()), (x, y, one()))
+        for _ in range(times):
+            point = double_complete(point)
+        _store(points, g, point)
+    _normalize(points, groups, out, start, stop)

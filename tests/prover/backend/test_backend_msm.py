@@ -127,3 +127,26 @@ def test_sparse_scalars(cpu: Backend) -> None:
 def test_bases_may_be_a_slice(cpu: Backend) -> None:
     points = bases(cpu, list(range(1, 50)))
     assert cpu.msm(points[10:20], np.arange(10)) == expected(list(range(11, 21)), list(range(10)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [12, 300, 2500])
+def test_prepared_points(cpu: Backend, kind: str, n: int) -> None:
+    """Prepared points are the same points, and the same sums come of full-width, few and small scalars."""
+    logs = structured_logs(n)[kind]
+    plain = bases(cpu, logs)
+    prepared = cpu.prepare(plain)
+    assert cpu.point_bytes(prepared) == cpu.point_bytes(plain)
+    full = [pow(3, i, MODULUS) if i % 7 else -i % MODULUS for i in range(n)]
+    few = [full[i] if i % 50 == 1 else 0 for i in range(n)]
+    assert cpu.msm(prepared, cpu.vector(full)) == expected(logs, full)
+    assert cpu.msm(prepared, cpu.vector(full[: n // 2])) == expected(logs, full[: n // 2])
+    assert cpu.msm(prepared, cpu.vector(few)) == expected(logs, few)
+    assert cpu.msm(prepared, cpu.vector([0] * n)) is None
+    assert cpu.msm(prepared, np.arange(n)) == expected(logs, list(range(n)))
+    assert cpu.msm(prepared[1:], cpu.vector(full[1:])) == expected(logs[1:], full[1:])
+
+
+def test_points_of_the_reference_need_no_preparation(reference: Backend) -> None:
+    plain = bases(reference, [1, 2, 3])
+    assert reference.msm(reference.prepare(plain), reference.vector([4, 5, 6])) == expected([1, 2, 3], [4, 5, 6])
