@@ -25,9 +25,18 @@ def select() -> SimpleNamespace:
 
     found = _kernels(scalars, polynomials, transforms, interpreter, points, buckets, windows, multiples)
     if kernel_set() == IFMA:
-        from prover.backend.kernels import lanes_buckets, lanes_multiples, lanes_windows
+        from prover.backend.kernels import (
+            lanes_buckets,
+            lanes_interpreter,
+            lanes_multiples,
+            lanes_polynomials,
+            lanes_scalars,
+            lanes_windows,
+        )
 
-        found |= _kernels(lanes_buckets, lanes_multiples, lanes_windows)
+        found |= _kernels(
+            lanes_buckets, lanes_interpreter, lanes_multiples, lanes_polynomials, lanes_scalars, lanes_windows
+        )
     return SimpleNamespace(name=kernel_set(), **found)
 
 

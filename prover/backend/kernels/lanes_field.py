@@ -146,7 +146,7 @@ def _emit_subtract_once(multiple: int) -> Callable[..., list[Any]]:
     return emit
 
 
-def _multiply_add(builder: Any, half: str) -> Callable[[Any, Any, Any], Any]:
+def multiply_add(builder: Any, half: str) -> Callable[[Any, Any, Any], Any]:
     """sum + the low or high 52 bits of x * y."""
     function = builder.module.declare_intrinsic(
         f"llvm.x86.avx512.vpmadd52{half}.uq.512", (), ir.FunctionType(V8, [V8, V8, V8])
@@ -154,9 +154,9 @@ def _multiply_add(builder: Any, half: str) -> Callable[[Any, Any, Any], Any]:
     return lambda total, x, y: builder.call(function, [total, x, y])
 
 
-def _reduce_word(builder: Any, total: list[Any], modulus: int) -> list[Any]:
+def reduce_word(builder: Any, total: list[Any], modulus: int) -> list[Any]:
     """(total + q * modulus) / 2^52, exact by the choice of q; total has one limb more than the result."""
-    low, high = _multiply_add(builder, "l"), _multiply_add(builder, "h")
+    low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
     words = [splat(limb) for limb in limbs_of(modulus)]
     q = low(splat(0), total[0], splat(-pow(modulus, -1, 1 << BITS) & MASK))
     first = low(total[0], q, words[0])
@@ -171,7 +171,7 @@ def _reduce_word(builder: Any, total: list[Any], modulus: int) -> list[Any]:
 
 def emit_mul(builder: Any, x: list[Any], y: list[Any], modulus: int) -> list[Any]:
     """Montgomery's product by words of 52 bits; limbs of x and y below 2^52."""
-    low, high = _multiply_add(builder, "l"), _multiply_add(builder, "h")
+    low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
     total: list[Any] = [splat(0)] * LIMBS
     for i in range(LIMBS):
         total = [*total, splat(0)]
@@ -179,13 +179,13 @@ def emit_mul(builder: Any, x: list[Any], y: list[Any], modulus: int) -> list[Any
             total[j] = low(total[j], x[j], y[i])
         for j in range(LIMBS):
             total[j + 1] = high(total[j + 1], x[j], y[i])
-        total = _reduce_word(builder, total, modulus)
+        total = reduce_word(builder, total, modulus)
     return carry(builder, total)
 
 
 def emit_square(builder: Any, x: list[Any], modulus: int) -> list[Any]:
     """As `emit_mul` of x by itself: products off the diagonal once, doubled."""
-    low, high = _multiply_add(builder, "l"), _multiply_add(builder, "h")
+    low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
     total: list[Any] = [splat(0)] * (2 * LIMBS)
     for i in range(LIMBS):
         for j in range(i + 1, LIMBS):
@@ -197,7 +197,7 @@ def emit_square(builder: Any, x: list[Any], modulus: int) -> list[Any]:
         total[2 * i + 1] = high(total[2 * i + 1], x[i], x[i])
     low_part, high_part = total[:LIMBS], total[LIMBS:]
     for word in high_part:
-        low_part = _reduce_word(builder, [*low_part, word], modulus)
+        low_part = reduce_word(builder, [*low_part, word], modulus)
     return carry(builder, low_part)
 
 
