@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
-from circuits.field import MODULUS, root_of_unity
+from circuits.field import MODULUS
 from circuits.program import Program
 from prover.backend.cpu_arrays import Elements, elements, words
 from prover.backend.cpu_group import CpuGroup
 from prover.backend.cpu_program import run_program
+from prover.backend.cpu_transforms import backward, forward, make_powers
 from prover.backend.kernels import select
 from prover.backend.kernels.field import integer, montgomery
 from prover.backend.protocol import BackendError, Integers, Vector, check_domain, check_lengths
@@ -42,27 +43,19 @@ class CpuBackend(CpuGroup):
 
     def ntt(self, coefficients: Vector, n: int, shift: int = 1) -> Vector:
         check_domain(n)
-        return Elements(_transform(self._folded(coefficients, n, shift % MODULUS), False))
+        return Elements(forward(self._folded(coefficients, n, shift), n, shift % MODULUS))
 
     def _folded(self, coefficients: Vector, n: int, shift: int) -> np.ndarray:
-        """A new array of n coefficients scaled by powers of shift."""
-        values = np.zeros(4 * n, np.uint64)
-        if len(coefficients) > n:
-            parts = [self.slice(coefficients, i, min(i + n, len(coefficients))) for i in range(0, len(coefficients), n)]
-            turn = pow(shift, n, MODULUS)
-            values[:] = elements(self.combine(parts, [pow(turn, k, MODULUS) for k in range(len(parts))]))
-        else:
-            values[: 4 * len(coefficients)] = elements(coefficients)
-        if shift != 1:
-            split(KERNELS.multiply, values, _powers(shift, n, 1), values, n=min(n, len(coefficients)))
-        return values
+        """At most n coefficients that have the same values at shift w^i."""
+        if len(coefficients) <= n:
+            return elements(coefficients)
+        parts = [self.slice(coefficients, i, min(i + n, len(coefficients))) for i in range(0, len(coefficients), n)]
+        turn = pow(shift, n, MODULUS)
+        return elements(self.combine(parts, [pow(turn, k, MODULUS) for k in range(len(parts))]))
 
     def intt(self, evaluations: Vector, shift: int = 1) -> Vector:
-        n = len(evaluations)
-        check_domain(n)
-        values = _transform(elements(evaluations).copy(), True)
-        split(KERNELS.multiply, values, _powers(pow(shift, -1, MODULUS), n, pow(n, -1, MODULUS)), values, n=n)
-        return Elements(values)
+        check_domain(len(evaluations))
+        return Elements(backward(elements(evaluations), shift % MODULUS))
 
     def evaluate(self, coefficients: Vector, point: int) -> int:
         pieces = ranges(len(coefficients), 2048)
@@ -104,7 +97,7 @@ class CpuBackend(CpuGroup):
         return Elements(out)
 
     def powers(self, base: int, n: int, first: int = 1) -> Vector:
-        return Elements(_make_powers(base, n, first))
+        return Elements(make_powers(base, n, first))
 
     def inverse(self, v: Vector) -> Vector:
         out = _blank(len(v))
@@ -155,48 +148,3 @@ def _evaluate_pieces(data: np.ndarray, point: np.ndarray, pieces: list[tuple[int
     values = _blank(len(pieces))
     run_all(partial(KERNELS.evaluate, data, point, values, k, *piece) for k, piece in enumerate(pieces))
     return values
-
-
-def _make_powers(base: int, n: int, first: int) -> np.ndarray:
-    out, factor = _blank(n), montgomery(base)
-
-    def fill(start: int, stop: int) -> None:
-        KERNELS.powers(factor, montgomery(first * pow(base, start, MODULUS)), out, start, stop)
-
-    split(fill, n=n)
-    return out
-
-
-_powers = lru_cache(maxsize=8)(_make_powers)
-_table = np.empty(0, np.uint64)
-
-
-def _twiddles(n: int) -> np.ndarray:
-    """table[h + j] = w_{2h}^j for j < h <= n / 2; the table only grows, so that one serves all smaller sizes."""
-    global _table
-    table, size = _table, max(n, 4)
-    if len(table) < 4 * size:
-        rows = np.zeros((size, 4), np.uint64)
-        half = size // 2
-        rows[half:] = _make_powers(root_of_unity(size), half, 1).reshape(-1, 4)
-        while half > 1:
-            rows[half // 2 : half] = rows[half : 2 * half : 2]
-            half //= 2
-        table = _table = rows.reshape(-1)
-    return table
-
-
-def _transform(values: np.ndarray, backward: bool) -> np.ndarray:
-    """The values at the powers of w (or of 1/w) in natural order; overwrites its argument."""
-    n = len(values) // 4
-    if n == 1:
-        return values
-    twiddles, width = _twiddles(n), n
-    while n // width < 4 and width >= 4096:
-        for base in range(0, n, width):
-            split(KERNELS.butterflies, values, twiddles, base, width, n=width // 4)
-        width //= 4
-    run_all(partial(KERNELS.transform_block, values, twiddles, base, width) for base in range(0, n, width))
-    out = _blank(n)
-    split(KERNELS.natural_order, values, out, n.bit_length() - 1, backward, n=n)
-    return out

@@ -31,12 +31,12 @@ def select() -> SimpleNamespace:
             lanes_multiples,
             lanes_polynomials,
             lanes_scalars,
+            lanes_transforms,
             lanes_windows,
         )
 
-        found |= _kernels(
-            lanes_buckets, lanes_interpreter, lanes_multiples, lanes_polynomials, lanes_scalars, lanes_windows
-        )
+        found |= _kernels(lanes_scalars, lanes_polynomials, lanes_transforms, lanes_interpreter)
+        found |= _kernels(lanes_buckets, lanes_windows, lanes_multiples)
     return SimpleNamespace(name=kernel_set(), **found)
 
 

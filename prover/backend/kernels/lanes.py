@@ -141,15 +141,14 @@ def untranspose(builder: Any, w: list[Any]) -> list[Any]:
     return rows
 
 
-def address(context: Any, builder: Any, signature: Any, args: Any, scale: int) -> Any:
-    """Byte address args[0] + scale * args[1]; args[0] is a uint64 array or an address."""
-    index = context.cast(builder, args[1], signature.args[1], types.int64)
-    if isinstance(signature.args[0], types.Array):
-        base = builder.ptrtoint(
-            cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0]).data, I64
-        )
+def address(context: Any, builder: Any, signature: Any, args: Any, scale: int, first: int = 0) -> Any:
+    """Byte address a + scale * b for arguments a, b from number `first` on; a is a uint64 array or an address."""
+    (memory, kind), (start, number) = signature.args[first : first + 2], args[first : first + 2]
+    index = context.cast(builder, number, kind, types.int64)
+    if isinstance(memory, types.Array):
+        base = builder.ptrtoint(cgutils.create_struct_proxy(memory)(context, builder, value=start).data, I64)
     else:
-        base = context.cast(builder, args[0], signature.args[0], types.int64)
+        base = context.cast(builder, start, memory, types.int64)
     return builder.add(base, builder.mul(index, ir.Constant(I64, scale)))
 
 

@@ -42,7 +42,7 @@ def make_lane_field(modulus: int, name: str) -> LaneField:
     """The intrinsics of one modulus below 2^254, odd."""
     radix = 1 << BITS * LIMBS
     sub, sub4, sub8, sub16 = (_binary(_emit_sub(modulus * k)) for k in (2, 4, 8, 16))
-    canonical, halve_bound, halve8 = (_unary(_emit_subtract_once(modulus * k)) for k in (1, 2, 4))
+    canonical, halve_bound, halve8 = (_unary(emit_subtract_once(modulus * k)) for k in (1, 2, 4))
     return LaneField(
         add=_binary(lambda b, x, y: carry(b, [b.add(x[k], y[k]) for k in range(LIMBS)])),
         sub=sub,
@@ -135,7 +135,7 @@ def mask_vector(builder: Any, mask: Any) -> Any:
     return builder.bitcast(builder.trunc(mask, ir.IntType(8)), ir.VectorType(ir.IntType(1), WIDTH))
 
 
-def _emit_subtract_once(multiple: int) -> Callable[..., list[Any]]:
+def emit_subtract_once(multiple: int) -> Callable[..., list[Any]]:
     taken = limbs_of(multiple)
 
     def emit(builder: Any, x: list[Any]) -> list[Any]:

@@ -105,7 +105,7 @@ def test_lengths_that_differ_are_refused(backend: Backend) -> None:
         backend.combine([one], [1, 2])
 
 
-@pytest.mark.parametrize("n", [0, 1, 3, 1300])
+@pytest.mark.parametrize("n", [0, 1, 3, 31, 32, 33, 63, 64, 65, 1300, 4999])
 def test_powers(backend: Backend, n: int) -> None:
     assert backend.integers(backend.powers(3, n, -7)) == [-7 * 3**i % MODULUS for i in range(n)]
     assert backend.integers(backend.powers(0, 3)) == [1, 0, 0]
