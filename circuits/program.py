@@ -3,6 +3,7 @@ time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from circuits.expression import Expression, nodes
 
@@ -40,6 +41,11 @@ class Compiled:
 
 def compile_program(roots: Sequence[Expression]) -> Compiled:
     """One program for all roots; registers are reused after the last use of what they hold."""
+    return _compile(tuple(roots))
+
+
+@cache
+def _compile(roots: tuple[Expression, ...]) -> Compiled:
     return _Compiler(roots).compile()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from circuits.bus import RUNNING_SUM, helper_fractions
+from circuits.bus import RUNNING_SUM, Fraction, helper_fractions
 from circuits.circuit import Circuit
 from circuits.field import MODULUS
 from circuits.table import Table
@@ -20,15 +20,19 @@ def bus_columns(
 
     column: gives the values of all other columns. scalars: hold beta, gamma and w.
     """
-    columns: dict[str, Vector] = {}
-    for name, (numerator, denominator) in helper_fractions(table, circuit.channels):
-        above, below = run_on_domain(backend, table.size, [numerator, denominator], column, scalars)
+
+    def helper(named: tuple[str, Fraction]) -> Vector:
+        name, fraction = named
+        above, below = run_on_domain(backend, table.size, fraction, column, scalars)
         try:
-            columns[name] = backend.multiply(above, backend.inverse(below))
+            return backend.multiply(above, backend.inverse(below))
         except ZeroDivisionError as error:
             raise ProverError(
                 f"{table.name}.{name}: gamma is the tuple of a row; prove again with fresh randomness"
             ) from error
+
+    helpers = helper_fractions(table, circuit.channels)
+    columns = dict(zip((name for name, _ in helpers), backend.each(helper, helpers), strict=True))
     columns[RUNNING_SUM], sigma = _running_sum(
         backend, table, lambda name: columns[name] if name in columns else column(name), scalars
     )

@@ -64,7 +64,7 @@ class _Share:
 
     def remainder(self, shift: int) -> Vector:
         """Q mod (X^n - shift^n), n coefficients."""
-        inputs = [self._column(name, self.size, shift) for name in self.compiled.columns]
+        inputs = self.backend.each(lambda name: self._column(name, self.size, shift), self.compiled.columns)
         [values] = run_compiled(self.backend, self.compiled, inputs, self.size, self.scalars)
         divisor = inverse(pow(shift, self.size, MODULUS) - 1)
         return self.backend.intt(self.backend.combine([values], [divisor]), shift)
@@ -72,10 +72,13 @@ class _Share:
     def small_values(self, points: int) -> Vector:
         """Q on SMALL_SHIFT*H_points, where a rotation is no step: each f(omega^rho * X) is evaluated for itself."""
         program, omega = self.compiled.program, root_of_unity(self.size)
-        inputs = [
-            self._column(self.compiled.columns[index], points, SMALL_SHIFT * pow(omega, rotation, MODULUS) % MODULUS)
-            for index, rotation in program.inputs
-        ]
+
+        def rotated(entry: tuple[int, int]) -> Vector:
+            index, rotation = entry
+            shift = SMALL_SHIFT * pow(omega, rotation, MODULUS) % MODULUS
+            return self._column(self.compiled.columns[index], points, shift)
+
+        inputs = self.backend.each(rotated, program.inputs)
         unrotated = replace(self.compiled, program=replace(program, inputs=tuple((i, 0) for i in range(len(inputs)))))
         [values] = run_compiled(self.backend, unrotated, inputs, points, self.scalars)
         return self.backend.combine([values], [inverse(pow(SMALL_SHIFT, self.size, MODULUS) - 1)])
@@ -83,7 +86,10 @@ class _Share:
     def _column(self, name: str, points: int, shift: int) -> Vector:
         if name == X_COLUMN:
             return self.backend.powers(root_of_unity(points), points, shift)
-        return self.backend.ntt(fold(self.backend, self.coefficients[name], points, shift), points, shift)
+        coefficients = self.coefficients[name]
+        if len(coefficients) > 2 * points:  # in few steps, where the backend would take one for each block
+            coefficients = fold(self.backend, coefficients, points, shift)
+        return self.backend.ntt(coefficients, points, shift)
 
 
 def _interpolate(backend: Backend, remainders: Sequence[Vector], nodes: Sequence[int]) -> list[Vector]:

@@ -1,5 +1,6 @@
 """The rounds of the prover; what a round makes is the value that it returns."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from prover.polynomial import Values, column_values, elements, interpolate
 from prover.program import Scalars
 from prover.quotient import table_quotient
 from verifier.curve import Point
-from verifier.identity import query_point
+from verifier.identity import Query, query_point
 from verifier.kzg import Opening, powers
 from verifier.openings import Evaluations, reversal_key
 from verifier.proof import Layout
@@ -83,7 +84,8 @@ def commit_witness(setting: Setting, assignment: Assignment) -> Columns:
     witness = _commit(setting, "witness", {key: values[key] for key in layout.witness})
     others = {key: column for key, column in values.items() if key not in witness.values}
     reversals = _commit(setting, "reversals", _reversals(setting, values))
-    coefficients = {key: interpolate(backend, column.vector(backend), []) for key, column in others.items()}
+    unblinded = backend.each(lambda column: interpolate(backend, column.vector(backend), []), others.values())
+    coefficients = dict(zip(others, unblinded, strict=True))
     return Columns(
         {**setting.key.values, **values},
         {**setting.key.coefficients, **coefficients, **witness.coefficients, **reversals.coefficients},
@@ -124,12 +126,14 @@ def commit_quotient(
 def evaluate(setting: Setting, columns: Columns, zeta: int) -> Evaluations:
     """Round 4: every evaluation of the proof."""
     layout, backend, circuit = setting.layout, setting.backend, setting.key.circuit
-    back = pow(zeta, -1, MODULUS)
-    evaluations = {}
-    for i, (table, column, rotation) in enumerate(layout.queries):
-        setting.progress("evaluations", i, len(layout.queries))
-        point = query_point(circuit.table(table), rotation, zeta)
-        evaluations[table, column, rotation] = backend.evaluate(columns.coefficients[table, column], point)
+    back, step = pow(zeta, -1, MODULUS), _steps(setting, "evaluations", len(layout.queries))
+
+    def value(query: Query) -> int:
+        step()
+        table, column, rotation = query
+        return backend.evaluate(columns.coefficients[table, column], query_point(circuit.table(table), rotation, zeta))
+
+    evaluations = dict(zip(layout.queries, backend.each(value, layout.queries), strict=True))
     reversals = {
         (table, new): (
             backend.evaluate(columns.coefficients[reversal_key(table, new)], zeta),
@@ -205,20 +209,36 @@ def _reversals(setting: Setting, values: Mapping[ColumnKey, Values]) -> dict[Col
 
 def _commit(setting: Setting, stage: str, values: Mapping[ColumnKey, Values]) -> Columns:
     """Commits to columns by their values and blinds them."""
+    step, committed = _steps(setting, stage, len(values)), Columns(values, {}, {})
+    for table in setting.key.circuit.tables:
+        committed |= _commit_table(
+            setting, table.size, {key: values[key] for key in values if key[0] == table.name}, step
+        )
+    return committed
+
+
+def _commit_table(setting: Setting, size: int, values: Mapping[ColumnKey, Values], step: Callable[[], None]) -> Columns:
     key, backend = setting.key, setting.backend
-    coefficients: dict[ColumnKey, Vector] = {}
-    commitments: dict[ColumnKey, Point] = {}
-    for table in key.circuit.tables:
-        members = [name for name in values if name[0] == table.name]
-        blinds = [[setting.random() for _ in range(_blinds(setting.layout, name))] for name in members]
-        plain = []
-        for name, row in zip(members, blinds, strict=True):
-            setting.progress(stage, len(coefficients), len(values))
-            plain.append(commit_values(backend, key.bases[table.size], values[name]))
-            coefficients[name] = interpolate(backend, values[name].vector(backend), row)
-        blinded = blind_commitments(backend, key.blinding_points[table.size], plain, blinds)
-        commitments |= dict(zip(members, blinded, strict=True))
-    return Columns(values, coefficients, commitments)
+    blinds = {name: [setting.random() for _ in range(_blinds(setting.layout, name))] for name in values}
+
+    def made(name: ColumnKey) -> tuple[Point, Vector]:
+        step()
+        column = values[name]
+        return commit_values(backend, key.bases[size], column), interpolate(
+            backend, column.vector(backend), blinds[name]
+        )
+
+    columns = backend.each(made, values)
+    plain = [point for point, _ in columns]
+    points = blind_commitments(backend, key.blinding_points[size], plain, list(blinds.values()))
+    coefficients = {name: vector for name, (_, vector) in zip(values, columns, strict=True)}
+    return Columns(values, coefficients, dict(zip(values, points, strict=True)))
+
+
+def _steps(setting: Setting, stage: str, total: int) -> Callable[[], None]:
+    """Tells the progress of one more step of a stage, from any thread."""
+    count = itertools.count()
+    return lambda: setting.progress(stage, next(count), total)
 
 
 def _blinds(layout: Layout, key: ColumnKey) -> int:

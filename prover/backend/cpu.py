@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -15,16 +15,22 @@ from prover.backend.cpu_program import run_program
 from prover.backend.cpu_transforms import backward, forward, make_powers
 from prover.backend.kernels import select
 from prover.backend.kernels.field import integer, montgomery
-from prover.backend.protocol import BackendError, Integers, Vector, check_domain, check_lengths
+from prover.backend.protocol import BackendError, Integers, Item, Result, Vector, check_domain, check_lengths
 from prover.backend.threads import ranges, run_all, split
 
 KERNELS = select()
+FEW = 8  # tasks
 
 
 class CpuBackend(CpuGroup):
     """A vector is `Elements`: Montgomery forms in one array, never changed once made."""
 
     name = "cpu"
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        tasks = [partial(function, item) for item in items]
+        # of few tasks each is better split in itself, for they may be of very different size
+        return run_all(tasks) if len(tasks) >= FEW else [task() for task in tasks]
 
     def vector(self, values: Sequence[int] | Integers) -> Vector:
         return encode(values)

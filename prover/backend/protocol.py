@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from circuits.program import Program
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class BackendError(ValueError):
@@ -35,6 +38,10 @@ class Backend(Protocol):
     """Columns over F_r and points of G1 of BN254."""
 
     name: str
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """The function of each item, in order: side by side where the backend has threads for it."""
+        ...
 
     def vector(self, values: Sequence[int] | Integers) -> Vector:
         """The elements of integers of any size and sign, mod r; a numpy array of integers is fastest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import galois
@@ -10,7 +10,15 @@ import numpy as np
 
 from circuits.field import MODULUS, root_of_unity
 from circuits.program import Program
-from prover.backend.protocol import BackendError, Integers, check_domain, check_integers, check_lengths
+from prover.backend.protocol import (
+    BackendError,
+    Integers,
+    Item,
+    Result,
+    check_domain,
+    check_integers,
+    check_lengths,
+)
 from prover.backend.reference_group import ReferenceGroup
 
 FIELD = galois.GF(MODULUS, primitive_element=5, verify=False)
@@ -22,6 +30,9 @@ class ReferenceBackend(ReferenceGroup):
     """A vector is a galois array over F_r, `Elements`."""
 
     name = "reference"
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        return [function(item) for item in items]
 
     def vector(self, values: Sequence[int] | Integers) -> Elements:
         if isinstance(values, np.ndarray):

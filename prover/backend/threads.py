@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_inside = threading.local()  # .run_all: whether this thread is at work on a task of `run_all`
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 
@@ -32,16 +33,23 @@ def _get_pool() -> ThreadPoolExecutor:
 
 
 def run_all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
-    """The results of all tasks, in order. The caller works beside the pool, and whoever is free takes the next task."""
+    """The results of all tasks, in order. The caller works beside the pool, and whoever is free takes the next task.
+
+    A task that calls it again has its tasks done one after the other: the outermost split keeps all threads busy.
+    """
     listed = list(tasks)
-    if len(listed) <= 1 or WORKERS == 1:
+    if len(listed) <= 1 or WORKERS == 1 or getattr(_inside, "run_all", False):
         return [task() for task in listed]
     results: list[Any] = [None] * len(listed)
     left = iter(range(len(listed)))  # next() on it is one step under the interpreter lock
 
     def work() -> None:
-        for k in left:
-            results[k] = listed[k]()
+        _inside.run_all = True
+        try:
+            for k in left:
+                results[k] = listed[k]()
+        finally:
+            _inside.run_all = False
 
     helpers = [_get_pool().submit(work) for _ in range(min(WORKERS, len(listed)) - 1)]
     try:
