@@ -37,7 +37,14 @@ def inverses(values: Sequence[int]) -> list[int]:
 def lagrange_evaluations(size: int, rows: Sequence[int], point: int) -> list[int]:
     """L_row(point) of the domain of `size` roots of unity, for a point outside it: (x^n - 1)/n * w/(x - w)."""
     omega = root_of_unity(size)
-    nodes = [pow(omega, row, MODULUS) for row in rows]
+    nodes, node, last = [], 1, 0
+    steps: dict[int, int] = {}  # w^gap: the rows are mostly in order and near each other
+    for row in rows:
+        gap, last = row - last, row
+        if gap not in steps:
+            steps[gap] = pow(omega, gap, MODULUS)
+        node = node * steps[gap] % MODULUS
+        nodes.append(node)
     vanishing = (pow(point, size, MODULUS) - 1) * inverse(size) % MODULUS
     return [
         vanishing * node % MODULUS * reciprocal % MODULUS

@@ -55,8 +55,13 @@ class CpuBackend(CpuGroup):
         """At most n coefficients that have the same values at shift w^i."""
         if len(coefficients) <= n:
             return elements(coefficients)
-        parts = [self.slice(coefficients, i, min(i + n, len(coefficients))) for i in range(0, len(coefficients), n)]
-        turn = pow(shift, n, MODULUS)
+        turn, count = pow(shift, n, MODULUS), len(coefficients)
+        if count <= 2 * n:  # a blinded column has a few more than n
+            folded, more = elements(self.slice(coefficients, 0, n)).copy(), count - n
+            low, high = self.slice(coefficients, 0, more), self.slice(coefficients, n, count)
+            folded[: 4 * more] = elements(self.combine([low, high], [1, turn]))
+            return folded
+        parts = [self.slice(coefficients, i, min(i + n, count)) for i in range(0, count, n)]
         return elements(self.combine(parts, [pow(turn, k, MODULUS) for k in range(len(parts))]))
 
     def intt(self, evaluations: Vector, shift: int = 1) -> Vector:

@@ -189,7 +189,7 @@ def _filled_buckets(bases: Array, rows: np.ndarray, digits: np.ndarray, half: in
     left = KERNELS.accumulate(bases, rows, digits, buckets, used, rest_rows, rest_digits)
     if left:
         sums = _sorted_sums(bases, rest_rows[:left], rest_digits[:left], half)
-        met = np.unique(np.abs(rest_digits[:left]))
+        met = np.flatnonzero(np.bincount(np.abs(rest_digits[:left]))).astype(np.int32)
         used = np.minimum(used, 1)  # without the marks of batches
         KERNELS.accumulate(sums, (met - 1).astype(np.uint32), met, buckets, used, rest_rows, rest_digits)
     return buckets
