@@ -33,6 +33,9 @@ from verifier.receive import check_statement
 from verifier.statement import Statement
 from verifier.transcript import ProofWriter
 
+ROUNDS = "rounds"
+"""The stage of progress that is told at the start of each round."""
+
 
 def prove(
     key: ProvingKey,
@@ -58,12 +61,14 @@ def prove(
     # Round 1: statement, columns of the witness -> beta, gamma, w
     writer.absorb(key.verifying.digest)
     writer.absorb_message(statement.encode())
+    setting.progress(ROUNDS, 0, 5)
     columns = commit_witness(setting, assignment)
     for name in [*layout.witness, *(reversal_key(table, new) for table, _, new in layout.reversals)]:
         writer.write_point(".".join(name), columns.commitments[name])
     challenges = {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
 
     # Round 2: helpers and running sums of the bus, the total of each table -> alpha
+    setting.progress(ROUNDS, 1, 5)
     bus, sigmas = commit_bus(setting, columns, challenges)
     for name in layout.bus:
         writer.write_point(".".join(name), bus.commitments[name])
@@ -72,18 +77,21 @@ def prove(
     challenges["alpha"] = writer.challenge("alpha")
 
     # Round 3: the quotient in chunks -> zeta
+    setting.progress(ROUNDS, 2, 5)
     chunks = commit_quotient(setting, columns | bus, challenges, sigmas)
     for i, point in enumerate(chunks.commitments):
         writer.write_point(f"quotient {i}", point)
     zeta = writer.challenge("zeta")
 
     # Round 4: evaluations -> v
+    setting.progress(ROUNDS, 3, 5)
     evaluations = evaluate(setting, columns | bus, zeta)
     write_evaluations(writer, layout, evaluations)
     folded = fold_chunks(setting, chunks, zeta)
     quotient = check_witness(setting, evaluations, folded, challenges, sigmas, zeta)
 
     # Round 5: all openings in two points, W -> z -> W'
+    setting.progress(ROUNDS, 4, 5)
     polynomials = {**(columns | bus).coefficients, QUOTIENT: folded}
     open_all(setting, polynomials, openings(layout, evaluations, quotient, zeta), writer)
     return writer.proof

@@ -12,7 +12,7 @@ from prover.backend.cpu_arrays import Affine, Array, Elements, Tabled, elements,
 from prover.backend.kernels import select
 from prover.backend.kernels.field import limbs
 from prover.backend.protocol import Integers, Vector
-from prover.backend.threads import WORKERS, ranges, run_all, split
+from prover.backend.threads import ranges, run_all, split, workers
 
 KERNELS = select()
 DIRECT = hasattr(KERNELS, "accumulate")  # streams points into buckets
@@ -94,7 +94,7 @@ def with_tables(bases: Array) -> Affine:
     bits = min(costs, key=lambda bits: costs[bits])
     tables = np.empty((_windows(bits, 0, MOST)[0], 8 * count), np.uint64)
     tables[0] = bases
-    pieces = ranges(count, 8, max(WORKERS, count >> 10))
+    pieces = ranges(count, 8, max(workers(), count >> 10))
     for lower, upper in pairwise(tables):
         run_all(partial(KERNELS.double_points, lower, bits, upper, a, b) for a, b in pieces)
     return Tabled(bases, bits, tables.reshape(-1))
@@ -156,9 +156,9 @@ def _window_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, plan: Plan)
     """(one extended point for each window of each part of the rows, parts). There is more than one part where there are
     too few windows for all threads. A task takes several windows when they are small, so that they share inversions."""
     windows, count = digits.shape
-    parts = ranges(count, 1 << 12, -(-WORKERS // windows))
+    parts = ranges(count, 1 << 12, -(-workers() // windows))
     sums = np.empty(16 * windows * len(parts), np.uint64)
-    tasks = windows if plan.direct else min(windows, max(WORKERS, -(-windows * count // TASK_ENTRIES)))
+    tasks = windows if plan.direct else min(windows, max(workers(), -(-windows * count // TASK_ENTRIES)))
 
     def task(part: int, first: int, last: int) -> None:
         start, stop = parts[part]

@@ -8,10 +8,28 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from prover.backend.protocol import BackendError
+
 _inside = threading.local()  # .run_all: whether this thread is at work on a task of `run_all`
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
+_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers() -> int:
+    """Threads that work at once, the caller's included: one for each core of this process unless set."""
+    return _workers
+
+
+def set_workers(count: int) -> None:
+    """From now on that many threads, for a process that shares its cores; not while kernels run."""
+    global _pool, _workers
+    if count < 1:
+        raise BackendError(f"{count} threads: at least one is needed")
+    with _lock:
+        if _pool is not None:
+            _pool.shutdown()
+        _pool, _workers = None, count
 
 
 def _forget() -> None:
@@ -28,7 +46,7 @@ def _get_pool() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(WORKERS - 1, "zkmargin-kernel")
+            _pool = ThreadPoolExecutor(_workers - 1, "zkmargin-kernel")
         return _pool
 
 
@@ -38,7 +56,7 @@ def run_all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
     A task that calls it again has its tasks done one after the other: the outermost split keeps all threads busy.
     """
     listed = list(tasks)
-    if len(listed) <= 1 or WORKERS == 1 or getattr(_inside, "run_all", False):
+    if len(listed) <= 1 or _workers == 1 or getattr(_inside, "run_all", False):
         return [task() for task in listed]
     results: list[Any] = [None] * len(listed)
     left = iter(range(len(listed)))  # next() on it is one step under the interpreter lock
@@ -51,7 +69,7 @@ def run_all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
         finally:
             _inside.run_all = False
 
-    helpers = [_get_pool().submit(work) for _ in range(min(WORKERS, len(listed)) - 1)]
+    helpers = [_get_pool().submit(work) for _ in range(min(_workers, len(listed)) - 1)]
     try:
         work()
     finally:
@@ -63,7 +81,7 @@ def run_all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
 
 def ranges(n: int, least: int, parts: int = 0) -> list[tuple[int, int]]:
     """[0, n) in `parts` (default: one per thread) even ranges, fewer so that each has at least `least` items."""
-    count = max(1, min(parts or WORKERS, n // max(least, 1)))
+    count = max(1, min(parts or _workers, n // max(least, 1)))
     edges = [n * k // count for k in range(count + 1)]
     return list(pairwise(edges))
 

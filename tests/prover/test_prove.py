@@ -13,7 +13,7 @@ from circuits.table import Table
 from prover.backend import get_backend
 from prover.errors import ProverError
 from prover.key import setup
-from prover.prove import prove
+from prover.prove import ROUNDS, prove
 from prover.setup import insecure_srs
 from tests.toy_circuits import ToyStatement, ledger, random_ledger, twins
 from tests.verifier.cases import NAMES, Case, case, committed, key_of, srs, stream, witness_of
@@ -172,7 +172,9 @@ def test_a_table_that_is_too_small_to_hide() -> None:
 def test_progress_is_told_in_order() -> None:
     made, told = case("twins"), []
     prove(made.key, made.statement, made.assignment, get_backend("cpu"), progress=lambda *step: told.append(step))
+    assert [done for stage, done, _ in told if stage == ROUNDS] == [0, 1, 2, 3, 4]
     assert list(dict.fromkeys(stage for stage, _, _ in told)) == [
+        ROUNDS,
         "witness",
         "bus columns",
         "bus",
