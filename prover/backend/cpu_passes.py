@@ -90,7 +90,7 @@ def transform(values: Array, n: int, plan: Plan) -> Array:
     sizes[4] = len(values) // 4 - rest
     height, width = 1 << sizes[0], 1 << sizes[1]
     between, out = _between(height * int(sizes[3])), np.empty(4 * n, np.uint64)
-    columns, rows = ranges(width // 8, 2048 // height), ranges(height // 8, 2048 // width)
+    columns, rows = ranges(width // 8, 1024 // height), ranges(height // 8, 1024 // width)
     run_all(partial(_columns, values, edge, sizes, plan, between, *piece) for piece in columns)
     run_all(partial(_rows, between, sizes, plan, out, *piece) for piece in rows)
     return out

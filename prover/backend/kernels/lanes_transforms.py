@@ -9,7 +9,7 @@ Within a pass the elements lie in scratch memory, in bit-reversed order, open (`
 decimation in time: twiddles[h + j] = c^(length / 2h) w_{2h}^j for j < h, which is the transform on the coset c H.
 
 Bounds, in multiples of m: scratch holds at least 1.9, at most 10.2 after the first levels, and 6.1 more after each
-pair: below 47 for the 14 levels of 2^28, of the 84 that `close` allows.
+pair: below 47 for the 14 levels of a pass at 2^28, of the 84 that `close` allows.
 
 `sizes` is: log2 of height, log2 of width, step, elements from row to row between the passes, elements given (rounded
 down to eights), whether pass one is on a coset, and whether the last factors are to be used.
@@ -29,6 +29,8 @@ from prover.backend.kernels.lanes_twiddles import (
     gather8,
     minus,
     plus,
+    prefetch8,
+    prefetch8_to_write,
     raise2,
     raise4,
     raise6,
@@ -43,15 +45,15 @@ Array = np.ndarray[Any, Any]
 mul, canonical, product = SCALAR8.mul, SCALAR8.canonical, SCALAR.product
 
 IN_CACHE = 64  # vectors of scratch that stay in the nearest cache
+AHEAD = 2  # steps of a loop by which memory is asked for before its use, where the processor does not foresee it
 
 
 @extending.register_jitable(inline="always")
 def butterflies(x0, x1, x2, x3, twiddles, h, j):  # type: ignore[no-untyped-def]
     """Levels h and 2h of decimation in time."""
-    y1, y3 = times(close(x1), twiddles, h + j), times(close(x3), twiddles, h + j)
+    y1, y3 = times(x1, twiddles, h + j), times(x3, twiddles, h + j)
     x0 = raise4(x0)
-    t0 = times(close(plus(x2, y3)), twiddles, 2 * h + j)
-    t1 = times(close(minus(x2, y3)), twiddles, 3 * h + j)
+    t0, t1 = times(plus(x2, y3), twiddles, 2 * h + j), times(minus(x2, y3), twiddles, 3 * h + j)
     s0, s1 = plus(x0, y1), minus(x0, y1)
     return plus(s0, t0), plus(s1, t1), minus(s0, t0), minus(s1, t1)
 
@@ -59,7 +61,7 @@ def butterflies(x0, x1, x2, x3, twiddles, h, j):  # type: ignore[no-untyped-def]
 @extending.register_jitable(inline="always")
 def first_butterflies(x0, x1, x2, x3, twiddles):  # type: ignore[no-untyped-def]
     """Levels 1 and 2 where c = 1, for elements from -1 to 1.03: the only factor is w_4."""
-    t0, t1 = plus(x2, x3), times(close(raise4(minus(x2, x3))), twiddles, 3)
+    t0, t1 = plus(x2, x3), times(raise4(minus(x2, x3)), twiddles, 3)
     x0 = raise6(x0)
     s0, s1 = plus(x0, x1), minus(x0, x1)
     return plus(s0, t0), plus(s1, t1), minus(s0, t0), minus(s1, t1)
@@ -131,12 +133,15 @@ def load_columns(values: Array, edge: Array, sizes: Array, twiddles: Array, scra
             store_planar(scratch, p + 1, minus(x0, x1))
         return 2
     for p in range(0, 1 << bits, 4):
+        later = (reverse_bits(p + 4 * AHEAD & (1 << bits) - 1, bits) << sizes[1]) + j
+        for r in range(4):
+            prefetch8(memory, later + r * quarter)
         i = (reverse_bits(p, bits) << sizes[1]) + j
         x0, x1 = load8(source(memory, rest, whole, i), 0), load8(source(memory, rest, whole, i + half), 0)
         x2 = load8(source(memory, rest, whole, i + quarter), 0)
         x3 = load8(source(memory, rest, whole, i + half + quarter), 0)
         if coset:
-            store4(scratch, p, 1, butterflies(x0, x1, raise2(x2), x3, twiddles, 1, 0))
+            store4(scratch, p, 1, butterflies(raise2(x0), x1, raise2(x2), x3, twiddles, 1, 0))
         else:
             store4(scratch, p, 1, first_butterflies(x0, x1, x2, x3, twiddles))
     return 4
@@ -163,12 +168,14 @@ def transform_columns(
         h = levels(scratch, twiddles, length, load_columns(values, edge, sizes, twiddles, scratch, j))
         row = j // step * length
         for k in range(h):
+            for r in range(4):
+                prefetch8_to_write(out, (k + r * h + AHEAD) * stride + j)
             x0, x1, x2, x3 = load4(scratch, k, h)
             y0, y1, y2, y3 = butterflies(x0, x1, x2, x3, twiddles, h, k)
-            store8(out, k * stride + j, close(raise2(times(close(y0), coarse, row + k))))
-            store8(out, (k + h) * stride + j, close(raise2(times(close(y1), coarse, row + k + h))))
-            store8(out, (k + 2 * h) * stride + j, close(raise2(times(close(y2), coarse, row + k + 2 * h))))
-            store8(out, (k + 3 * h) * stride + j, close(raise2(times(close(y3), coarse, row + k + 3 * h))))
+            store8(out, k * stride + j, close(raise2(times(y0, coarse, row + k))))
+            store8(out, (k + h) * stride + j, close(raise2(times(y1, coarse, row + k + h))))
+            store8(out, (k + 2 * h) * stride + j, close(raise2(times(y2, coarse, row + k + 2 * h))))
+            store8(out, (k + 3 * h) * stride + j, close(raise2(times(y3, coarse, row + k + 3 * h))))
 
 
 @kernel
@@ -216,13 +223,16 @@ def transform_rows(
             x0, x1, x2, x3 = load4(scratch, i, h)
             y0, y1, y2, y3 = butterflies(x0, x1, x2, x3, twiddles, h, i)
             if scaled:
-                y0, y1 = raise2(times(close(y0), last, i)), raise2(times(close(y1), last, i + h))
-                y2, y3 = raise2(times(close(y2), last, i + 2 * h)), raise2(times(close(y3), last, i + 3 * h))
+                y0, y1 = raise2(times(y0, last, i)), raise2(times(y1, last, i + h))
+                y2, y3 = raise2(times(y2, last, i + 2 * h)), raise2(times(y3, last, i + 3 * h))
             place = i * height + 8 * group
-            store8(out, place, canonical(reduce(close(y0))))
-            store8(out, place + h * height, canonical(reduce(close(y1))))
-            store8(out, place + 2 * h * height, canonical(reduce(close(y2))))
-            store8(out, place + 3 * h * height, canonical(reduce(close(y3))))
+            for r in range(4):
+                prefetch8_to_write(out, place + (r * h + AHEAD) * height)
+                prefetch8(values, (8 * group + 8 + i % 2 * 4 + r) * sizes[3] + i // 2 * 8)  # the next eight rows
+            store8(out, place, canonical(reduce(y0)))
+            store8(out, place + h * height, canonical(reduce(y1)))
+            store8(out, place + 2 * h * height, canonical(reduce(y2)))
+            store8(out, place + 3 * h * height, canonical(reduce(y3)))
 
 
 @kernel

@@ -46,52 +46,52 @@ RECIPROCAL_BITS = 97
 RECIPROCAL = (1 << RECIPROCAL_BITS) // ((MODULUS >> TOP) + 1)  # below 2^52
 
 
-def emit_close(builder: Any, limbs: list[Any]) -> list[Any]:
-    """Limbs of 52 bits of the residue mod B."""
+def emit_carried(builder: Any, limbs: list[Any]) -> list[Any]:
+    """The residue mod B in the low 52 bits of each limb, as the multiplier takes it; above them it is undefined."""
     result, pending = [], None
     for limb in limbs:
         total = limb if pending is None else builder.add(limb, pending)
-        result.append(builder.and_(total, splat(MASK)))
+        result.append(total)
         pending = builder.ashr(total, splat(BITS))
     return result
 
 
-def emit_low_half(builder: Any, x: list[Any], y: list[Any], total: list[Any]) -> list[Any]:
-    """total + x y mod B, open."""
-    low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
-    total = [*total]
-    for i in range(LIMBS):
-        for j in range(LIMBS - i):
-            total[i + j] = low(total[i + j], x[j], y[i])
-        for j in range(LIMBS - 1 - i):
-            total[i + j + 1] = high(total[i + j + 1], x[j], y[i])
-    return total
-
-
-def emit_quotient(builder: Any, x: list[Any], y: list[Any]) -> list[Any]:
-    """floor(x y / B) or one less: the columns of the product from 4 on, as those below sum to less than 2^212."""
-    low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
-    total: list[Any] = [splat(0)] * (2 * LIMBS)
-    for i in range(LIMBS):
-        for j in range(LIMBS - 1 - i, LIMBS):
-            total[i + j] = low(total[i + j], x[j], y[i])
-        for j in range(max(0, LIMBS - 2 - i), LIMBS):
-            total[i + j + 1] = high(total[i + j + 1], x[j], y[i])
-    carried = builder.lshr(total[LIMBS - 1], splat(BITS))
-    return emit_close(builder, [builder.add(total[LIMBS], carried), *total[LIMBS + 1 :]])
+def emit_close(builder: Any, limbs: list[Any]) -> list[Any]:
+    """Limbs of 52 bits of the residue mod B."""
+    return [builder.and_(limb, splat(MASK)) for limb in emit_carried(builder, limbs)]
 
 
 def emit_times(builder: Any, x: list[Any], factor: list[Any]) -> list[Any]:
-    """x w less m, open, between -1 and 1.03; x is closed, factor is w' and w."""
-    q = emit_quotient(builder, x, factor[:LIMBS])
-    start = [splat(limb) for limb in limbs_of(BASE - MODULUS)]
-    total = emit_low_half(builder, x, factor[LIMBS:], start)
-    return emit_low_half(builder, q, [splat(limb) for limb in NEGATED], total)
+    """x w less m, open, between -1 and 1.03; x is carried, factor is w' and w.
+
+    q is floor(x w' / B) or one less, from the columns of the product from 4 on: those below sum to less than 2^212.
+    Words go to sums that do not wait for each other, as far as there are registers.
+    """
+    low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
+    total: list[Any] = [splat(limb) for limb in NEGATED]
+    upper: list[Any] = [splat(0)] * LIMBS
+    columns: list[Any] = [splat(0)] * (2 * LIMBS)
+    for i in range(LIMBS):
+        for j in range(LIMBS - 1 - i, LIMBS):
+            columns[i + j] = low(columns[i + j], x[j], factor[i])
+        for j in range(LIMBS - i):
+            total[i + j] = low(total[i + j], x[j], factor[LIMBS + i])
+        for j in range(max(0, LIMBS - 2 - i), LIMBS):
+            columns[i + j + 1] = high(columns[i + j + 1], x[j], factor[i])
+        for j in range(LIMBS - 1 - i):
+            total[i + j + 1] = high(total[i + j + 1], x[j], factor[LIMBS + i])
+    q = emit_carried(builder, columns[LIMBS - 1 :])[1:]
+    for i in range(LIMBS):
+        for j in range(LIMBS - i):
+            total[i + j] = low(total[i + j], q[i], splat(NEGATED[j]))
+        for j in range(LIMBS - 1 - i):
+            upper[i + j + 1] = high(upper[i + j + 1], q[i], splat(NEGATED[j]))
+    return [total[0], *(builder.add(total[k], upper[k]) for k in range(1, LIMBS))]
 
 
 @intrinsic
 def times(typing: Any, x: Any, table: Any, index: Any) -> Any:
-    """x times factor `index` of a table, the same in all lanes; bounds as for `emit_times`."""
+    """An open x, from 0 to 84 m, times factor `index` of a table in all lanes; bounds as for `emit_times`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         k = context.cast(builder, args[2], signature.args[2], types.int64)
@@ -99,14 +99,14 @@ def times(typing: Any, x: Any, table: Any, index: Any) -> Any:
         lane = builder.shl(builder.and_(k, ir.Constant(I64, WIDTH - 1)), ir.Constant(I64, 3))
         where = builder.add(address(context, builder, signature, args, 0, 1), builder.add(group, lane))
         factor = [spread(builder, read(builder, where, 64 * i, I64)) for i in range(2 * LIMBS)]
-        return pack(builder, emit_times(builder, unpack(builder, args[0]), factor))
+        return pack(builder, emit_times(builder, emit_carried(builder, unpack(builder, args[0])), factor))
 
     return lanes(lanes, table, index), generate
 
 
 @intrinsic
 def times8(typing: Any, x: Any, table: Any, index: Any) -> Any:
-    """x times the eight factors of group `index` of a table; bounds as for `emit_times`."""
+    """A closed x times the eight factors of group `index` of a table; bounds as for `emit_times`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         where = address(context, builder, signature, args, GROUP_BYTES, 1)
@@ -172,18 +172,38 @@ def gather8(typing: Any, memory: Any, index: Any, stride: Any) -> Any:
     return lanes(memory, index, stride), generate
 
 
-@intrinsic
-def prefetch(typing: Any, memory: Any, index: Any) -> Any:
-    """Asks for the cache line of an element, into the second cache."""
+def emit_low_half(builder: Any, x: list[Any], y: list[int]) -> list[Any]:
+    """x y mod B, open, for a constant y."""
+    low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
+    total: list[Any] = [splat(0)] * LIMBS
+    for i in range(LIMBS):
+        for j in range(LIMBS - i):
+            total[i + j] = low(total[i + j], x[j], splat(y[i]))
+        for j in range(LIMBS - 1 - i):
+            total[i + j + 1] = high(total[i + j + 1], x[j], splat(y[i]))
+    return total
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = builder.inttoptr(address(context, builder, signature, args, 32), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
-        builder.call(function, [pointer, *(ir.Constant(I32, k) for k in (0, 2, 1))])
-        return context.get_dummy_value()
 
-    return types.none(memory, index), generate
+def _prefetch(write: bool) -> Any:
+    """Asks for the four lines of elements index to index + 7, into the second cache; it reads nothing."""
+
+    @intrinsic
+    def prefetch(typing: Any, memory: Any, index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = builder.inttoptr(address(context, builder, signature, args, 32), ir.IntType(8).as_pointer())
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+            for line in range(4):
+                where = builder.gep(pointer, [ir.Constant(I64, 64 * line)])
+                builder.call(function, [where, *(ir.Constant(I32, k) for k in (int(write), 2, 1))])
+            return context.get_dummy_value()
+
+        return types.none(memory, index), generate
+
+    return prefetch
+
+
+prefetch8, prefetch8_to_write = _prefetch(False), _prefetch(True)
 
 
 @intrinsic
@@ -193,8 +213,7 @@ def store_factors(typing: Any, table: Any, index: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         where = address(context, builder, signature, args, GROUP_BYTES)
         form = unpack(builder, args[2])
-        inverse = [splat(limb) for limb in limbs_of(-pow(MODULUS, -1, BASE) % BASE)]
-        quotient = emit_close(builder, emit_low_half(builder, form, inverse, [splat(0)] * LIMBS))
+        quotient = emit_close(builder, emit_low_half(builder, form, limbs_of(-pow(MODULUS, -1, BASE) % BASE)))
         plain = emit_mul(builder, form, [splat(limb) for limb in limbs_of(1)], MODULUS)
         plain = emit_subtract_once(MODULUS)(builder, plain)
         for k, limb in enumerate([*quotient, *plain]):
@@ -206,12 +225,13 @@ def store_factors(typing: Any, table: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def reduce(typing: Any, x: Any) -> Any:
-    """Closed x below 84 m to below 2 m: q = floor(x / m) or one less, from the top limb."""
+    """Open x from 0 to 84 m, to closed and below 2 m: q = floor(x / m) or one less, from the top limb."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         low, high = multiply_add(builder, "l"), multiply_add(builder, "h")
         limbs = unpack(builder, args[0])
-        q = builder.lshr(high(splat(0), limbs[-1], splat(RECIPROCAL)), splat(RECIPROCAL_BITS - BITS))
+        top = emit_carried(builder, limbs)[-1]
+        q = builder.lshr(high(splat(0), top, splat(RECIPROCAL)), splat(RECIPROCAL_BITS - BITS))
         total = [low(limbs[k], q, splat(NEGATED[k])) for k in range(LIMBS)]
         for k in range(LIMBS - 1):
             total[k + 1] = high(total[k + 1], q, splat(NEGATED[k]))
