@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from circuits.field import MODULUS
+from circuits.field import MODULUS, root_of_unity
 from prover.backend.cpu_arrays import Array
 from prover.backend.kernels import select
 from prover.backend.kernels.field import montgomery
@@ -31,7 +31,18 @@ class Plan(NamedTuple):
     last: Array  # l: ratio^(height l)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
+def forward_plan(n: int, shift: int) -> Plan:
+    """Of the values at shift w^i."""
+    return make_plan(n, root_of_unity(n), shift, 1, 1)
+
+
+@lru_cache(maxsize=16)
+def backward_plan(n: int, shift: int) -> Plan:
+    """Of the coefficients from the values at shift w^i."""
+    return make_plan(n, pow(root_of_unity(n), -1, MODULUS), 1, pow(shift, -1, MODULUS), pow(n, -1, MODULUS))
+
+
 def make_plan(n: int, root: int, shift: int, ratio: int, scale: int) -> Plan:
     """Of out_k = scale ratio^k sum over i of (shift root^k)^i x_i, for k < n."""
     bits = n.bit_length() - 1
@@ -60,7 +71,7 @@ def _powers(base: int, n: int, first: int) -> Array:
 
 def _factor_powers(ratios: Array, firsts: Array, count: int, across: int, along: int) -> Array:
     """A table of first * ratio^t for t < count: for eight ratios of group g at group across * g + along * t."""
-    out = np.empty(20 * len(ratios) * count, np.uint64)
+    out = np.empty(len(ratios) // 32 * 80 * count, np.uint64)
     KERNELS.factor_powers(ratios, firsts, out, count, across, along)
     return out
 

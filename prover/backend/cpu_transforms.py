@@ -20,7 +20,7 @@ IN_LANES = hasattr(KERNELS, "transform_columns")
 def forward(coefficients: Array, n: int, shift: int) -> Array:
     """A new array of the values at shift w^i of at most n coefficients."""
     if IN_LANES and n >= cpu_passes.LEAST:
-        return cpu_passes.transform(coefficients, n, cpu_passes.make_plan(n, root_of_unity(n), shift, 1, 1))
+        return cpu_passes.transform(coefficients, n, cpu_passes.forward_plan(n, shift))
     values = np.zeros(4 * n, np.uint64)
     values[: len(coefficients)] = coefficients
     if shift != 1:
@@ -31,12 +31,10 @@ def forward(coefficients: Array, n: int, shift: int) -> Array:
 def backward(evaluations: Array, shift: int) -> Array:
     """A new array of the coefficients that have these values at shift w^i."""
     n = len(evaluations) // 4
-    ratio, scale = pow(shift, -1, MODULUS), pow(n, -1, MODULUS)
     if IN_LANES and n >= cpu_passes.LEAST:
-        root = pow(root_of_unity(n), -1, MODULUS)
-        return cpu_passes.transform(evaluations, n, cpu_passes.make_plan(n, root, 1, ratio, scale))
+        return cpu_passes.transform(evaluations, n, cpu_passes.backward_plan(n, shift))
     values = _transform(evaluations.copy(), True)
-    split(KERNELS.multiply, values, _powers(ratio, n, scale), values, n=n)
+    split(KERNELS.multiply, values, _powers(pow(shift, -1, MODULUS), n, pow(n, -1, MODULUS)), values, n=n)
     return values
 
 
