@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import click
 
 DOES_NOT_HOLD, BAD_INPUT = 1, 2
 BAD_INPUT_ERRORS = {
-    "BackendError", "InputError", "InvalidKey", "InvalidStatement",
+    "BackendError", "BenchError", "InputError", "InvalidKey", "InvalidStatement",
     "ParameterError", "ProverError", "SetupError", "StoreError",
 }  # fmt: skip
 """What a user can mend, by name: importing the classes would load every package."""
+
+COMMANDS_ABOVE = {"bench": "bench.command"}
+"""Commands of packages that import this one: {command: module}, loaded when called."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -59,6 +63,15 @@ def population_options(command: Any) -> Any:
 
 class Program(click.Group):
     """Turns what a user can mend into one line on stderr and exit code 2."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), *COMMANDS_ABOVE])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in COMMANDS_ABOVE:
+            command: click.Command = getattr(import_module(COMMANDS_ABOVE[name]), name)
+            return command
+        return super().get_command(context, name)
 
     def invoke(self, context: click.Context) -> Any:
         try:
