@@ -46,7 +46,7 @@ def backward_plan(n: int, shift: int) -> Plan:
 def make_plan(n: int, root: int, shift: int, ratio: int, scale: int) -> Plan:
     """Of out_k = scale ratio^k sum over i of (shift root^k)^i x_i, for k < n."""
     bits = n.bit_length() - 1
-    height_bits = bits // 2 - (bits % 4 == 2)  # even: levels are done in pairs
+    height_bits = (bits + 1) // 4 * 2  # even: levels are done in pairs, and a level alone costs more on a coset
     height, width = 1 << height_bits, n >> height_bits
     step = 1 << max(3, width.bit_length() // 2)
     turns = _powers(root, height, shift)

@@ -11,8 +11,8 @@ decimation in time: twiddles[h + j] = c^(length / 2h) w_{2h}^j for j < h, which 
 Bounds, in multiples of m: scratch holds at least 1.9, at most 10.2 after the first levels, and 6.1 more after each
 pair: below 47 for the 14 levels of a pass at 2^28, of the 84 that `close` allows.
 
-`sizes` is: log2 of height, log2 of width, step, elements from row to row between the passes, elements given (rounded
-down to eights), whether pass one is on a coset, and whether the last factors are to be used.
+`sizes` is: log2 of height, which is even, log2 of width, step, elements from row to row between the passes, elements
+given (rounded down to eights), whether pass one is on a coset, and whether the last factors are to be used.
 """
 
 from typing import Any
@@ -117,21 +117,11 @@ def source(values: int, edge: int, whole: int, i: int) -> int:
 
 
 @kernel
-def load_columns(values: Array, edge: Array, sizes: Array, twiddles: Array, scratch: Array, j: int) -> int:
-    """Columns j to j + 7 into scratch, with the first one or two levels done; the next h."""
+def load_columns(values: Array, edge: Array, sizes: Array, twiddles: Array, scratch: Array, j: int) -> None:
+    """Columns j to j + 7 into scratch, with the first two levels done."""
     bits, whole, coset, memory, rest = sizes[0], sizes[4], sizes[5], values.ctypes.data, edge.ctypes.data
     n = 1 << bits + sizes[1]
     half, quarter = n >> 1, n >> 2
-    if bits % 2:
-        for p in range(0, 1 << bits, 2):
-            i = (reverse_bits(p, bits) << sizes[1]) + j
-            x0 = raise4(load8(source(memory, rest, whole, i), 0))
-            x1 = load8(source(memory, rest, whole, i + half), 0)
-            if coset:
-                x1 = times(x1, twiddles, 1)
-            store_planar(scratch, p, plus(x0, x1))
-            store_planar(scratch, p + 1, minus(x0, x1))
-        return 2
     for p in range(0, 1 << bits, 4):
         later = (reverse_bits(p + 4 * AHEAD & (1 << bits) - 1, bits) << sizes[1]) + j
         for r in range(4):
@@ -144,7 +134,6 @@ def load_columns(values: Array, edge: Array, sizes: Array, twiddles: Array, scra
             store4(scratch, p, 1, butterflies(raise2(x0), x1, raise2(x2), x3, twiddles, 1, 0))
         else:
             store4(scratch, p, 1, first_butterflies(x0, x1, x2, x3, twiddles))
-    return 4
 
 
 @kernel
@@ -165,7 +154,8 @@ def transform_columns(
     """
     length, step, stride = 1 << sizes[0], sizes[2], sizes[3]
     for j in range(8 * start, 8 * stop, 8):
-        h = levels(scratch, twiddles, length, load_columns(values, edge, sizes, twiddles, scratch, j))
+        load_columns(values, edge, sizes, twiddles, scratch, j)
+        h = levels(scratch, twiddles, length, 4)
         row = j // step * length
         for k in range(h):
             for r in range(4):

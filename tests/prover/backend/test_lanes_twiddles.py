@@ -145,8 +145,8 @@ def test_what_passes_hold_is_within_its_bounds(bits: int, shift: int, fill: str)
     sizes, length = plan.sizes.copy(), 1 << int(plan.sizes[0])
     sizes[4] = n
     scratch = np.zeros(40 * length, np.uint64)
-    h = lanes_transforms.load_columns(values, np.zeros(64, np.uint64), sizes, plan.column_twiddles, scratch, 8)
-    pairs = 0
+    lanes_transforms.load_columns(values, np.zeros(64, np.uint64), sizes, plan.column_twiddles, scratch, 8)
+    h, pairs = 4, 0
     while True:
         held = [value for k in range(length) for value in open_integers(scratch[40 * k : 40 * k + 40])]
         assert min(held) >= 1.9 * MODULUS
