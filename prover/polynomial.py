@@ -9,6 +9,7 @@ import numpy as np
 from circuits.field import MODULUS
 from prover.backend import Backend, Vector
 from prover.errors import ProverError
+from prover.words import Words
 from verifier.kzg import powers
 
 FOLD = 16
@@ -37,6 +38,8 @@ def column_values(backend: Backend, name: str, column: Sequence[int] | Integers,
         raise ProverError(f"column {name}: {len(column)} values for {size} rows")
     if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
         return Values(column, True)
+    if isinstance(column, Words):
+        return elements(backend.vector(column.array))
     if all(-(1 << 63) <= value < 1 << 63 for value in column):
         return Values(np.array([int(value) for value in column], np.int64), True)
     return elements(backend.vector([int(value) for value in column]))

@@ -12,6 +12,7 @@ from prover.key import ProvingKey, setup
 from prover.prove import prove
 from prover.rounds import Progress
 from prover.setup import SRS
+from prover.words import Words
 from verifier.curve import total
 from verifier.margin import MarginStatement, encode_parameters
 from verifier.proof import Layout
@@ -34,10 +35,7 @@ def commit_cells(srs: SRS, backend: Backend, size: int, cells: Mapping[int, int]
     """sum_i v_i [L_i(tau)]_1 over the given cells; all others are zero and cost next to nothing."""
     if not cells:
         return None
-    values = [0] * size
-    for address, value in cells.items():
-        values[address] = value
-    return backend.msm(srs.lagrange(size), backend.vector(values))
+    return backend.msm(srs.lagrange(size), backend.vector(Words.sparse(size, cells).array))
 
 
 def batch_statement(batch: Batch, old: Point, srs: SRS, backend: Backend, shape: Shape) -> Statement:
@@ -48,9 +46,12 @@ def batch_statement(batch: Batch, old: Point, srs: SRS, backend: Backend, shape:
     return Statement(batch.number, old, new, batch.last_oracle, batch.ticks, batch.next_queue, batch.l1, diff)
 
 
-def batch_assignment(circuit: Circuit, parameters: Parameters, statement: Statement, batch: Batch) -> Assignment:
-    """The witness of a batch; WitnessError when the circuit has no room for what the state machine did."""
-    return build_assignment(circuit, parameters, statement, batch.steps, batch.old, batch.new)
+def batch_assignment(
+    circuit: Circuit, parameters: Parameters, statement: Statement, batch: Batch, backend: Backend | None = None
+) -> Assignment:
+    """The witness of a batch, as `build_assignment`; WitnessError when the circuit has no room for what the state
+    machine did."""
+    return build_assignment(circuit, parameters, statement, batch.steps, batch.old, batch.new, backend)
 
 
 def check_batch(circuit: Circuit, statement: Statement, assignment: Assignment) -> list[Failure]:

@@ -102,7 +102,7 @@ class Rollup:
             batch, statement = self.rebuild(number)
             key = self.proving_key()
             self._require_stated(batch, statement, key)
-            assignment = batch_assignment(key.circuit, self.parameters, statement, batch)
+            assignment = batch_assignment(key.circuit, self.parameters, statement, batch, key.srs.backend)
             self._checkpoint("witness built")
             proof = prove_batch(key, statement, assignment, key.srs.backend, progress)
             self._checkpoint("proven")

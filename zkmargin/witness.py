@@ -4,14 +4,16 @@ What a row states freely is filled in here; whatever the circuit defines by an e
 under a cap) is evaluated from that very expression, so the witness cannot drift from the law.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from circuits.check import rows
 from circuits.circuit import Assignment, Circuit
+from circuits.expression import Expression
 from circuits.field import MODULUS
 from circuits.margin.cell import EMPTY_CELL, Cell
 from circuits.margin.circuit import tier_rows
@@ -20,11 +22,15 @@ from circuits.margin.parameters import Market, Parameters, Tier
 from circuits.margin.statement import OracleRow, Statement, public_columns, public_scalars
 from circuits.margin.transitions import INITIAL, INITIAL_OPEN, KINDS, MAINTENANCE
 from circuits.table import Table
+from prover.backend import Backend, Vector
+from prover.program import Scalars, run_on_domain
+from prover.words import Words, join, narrow
 from zkmargin.machine import Leg, Step
 
 NO_TIER = (0, 0, 0, 0)
 MOVES_CASH = {"trade", "transfer", "liquidate", "deleverage", "cover"}
 CHANGES_POSITION = {"trade", "liquidate", "deleverage"}
+CHUNK = 4096  # rows held as Python integers at a time
 
 
 class WitnessError(AssertionError):
@@ -32,6 +38,7 @@ class WitnessError(AssertionError):
 
 
 Values = dict[str, int]
+Column = np.ndarray | Words
 
 
 @dataclass
@@ -50,20 +57,22 @@ def build_assignment(
     steps: Sequence[Step],
     old: Mapping[int, int],
     new: Mapping[int, int],
+    backend: Backend | None = None,
 ) -> Assignment:
-    """All witness, state and public columns of a batch.
+    """All witness, state and public columns of a batch, as arrays: of integers, or `Words`.
 
     steps: one a row, in order, without the padding after the last; a `collect`, being last, is put in the table's
-    last row. old, new: the non-zero cells before and after, packed.
+    last row. old, new: the non-zero cells before and after, packed. backend: evaluates the registers that expressions
+    define, whole columns at a time; without one they are evaluated row by row.
     """
     table = circuit.table("transitions")
     recorder = _Recorder()
     oracle = {(row.tick, row.market): row for row in statement.oracle}
-    filled = [
+    filled = (
         _row(row, step, parameters, oracle, recorder)
         for row, step in _place(steps, table.size, statement.oracle[0].tick)
-    ]
-    transitions = _columns(table, filled, public_scalars(statement))
+    )
+    transitions = _columns(table, filled, public_scalars(statement), backend)
     lookups = _lookup_columns(circuit, parameters, statement, transitions, recorder)
     return {
         "transitions": transitions,
@@ -195,51 +204,62 @@ def _use(recorder: _Recorder, market: int, tier: Tier, requirement: int) -> tupl
     return tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction
 
 
-def _columns(table: Table, filled: Sequence[Values], scalars: Mapping[str, int]) -> dict[str, Sequence[int]]:
+def _columns(
+    table: Table, filled: Iterator[Values], scalars: Mapping[str, int], backend: Backend | None
+) -> dict[str, Sequence[int]]:
     """Plain columns as they are, stated registers in limbs, then the registers that an expression defines."""
-    columns: dict[str, Sequence[int]] = dict(table.fixed_values)
-    stated = {name: register for name, register in table.registers.items() if register.value is None}
-    for name in filled[0]:
-        column = [row[name] for row in filled]
-        if name in stated:
-            columns |= _limbs(table, name, column)
-        else:
-            columns[name] = _narrow(column)
+    parts: dict[str, list[Column]] = {}
+    while chunk := list(islice(filled, CHUNK)):
+        for name in chunk[0]:
+            parts.setdefault(name, []).append(narrow([row[name] for row in chunk]))
+    columns: dict[str, Any] = dict(table.fixed_values)
+    for name in list(parts):
+        column = join(parts.pop(name))
+        columns |= _limbs(table, name, column) if name in table.registers else {name: column}
     derived = {name: register.value for name, register in table.registers.items() if register.value is not None}
-    evaluated = zip(*rows(table, list(derived.values()), columns, scalars), strict=True)
-    for name, values in zip(derived, evaluated, strict=True):
-        columns |= _limbs(table, name, values)
+    for name, column in zip(derived, _evaluate(table, list(derived.values()), columns, scalars, backend), strict=True):
+        columns |= _limbs(table, name, column)
     return {name: columns[name] for name in table.columns if name in columns and name not in table.fixed_values}
 
 
-def _limbs(table: Table, name: str, values: Sequence[int]) -> dict[str, Any]:
-    """Limb columns of a register, lowest first; WitnessError when a value is outside its bits."""
-    bits = table.registers[name].bits
-    for row, value in enumerate(values):
-        if not 0 <= value < 1 << bits:
-            signed = value if value <= MODULUS // 2 else value - MODULUS
-            raise WitnessError(f"row {row}: register {name} of {bits} bits cannot hold {signed}")
-    data = np.frombuffer(b"".join(value.to_bytes(bits // 8, "little") for value in values), np.uint8).reshape(
-        len(values), bits // 8
+def _evaluate(
+    table: Table,
+    expressions: Sequence[Expression],
+    columns: Mapping[str, Any],
+    scalars: Mapping[str, int],
+    backend: Backend | None,
+) -> Iterator[Words]:
+    """The values of the expressions, column by column."""
+    if backend is None:
+        return map(Words.of, zip(*rows(table, expressions, columns, scalars), strict=True))
+
+    def column(name: str) -> Vector:
+        values = columns[name]
+        return backend.vector(values.array if isinstance(values, Words) else np.asarray(values))
+
+    return (
+        Words(np.asarray(backend.words(vector), np.uint64))
+        for vector in run_on_domain(backend, table.size, expressions, column, Scalars({}, scalars))
     )
-    limbs: np.ndarray
+
+
+def _limbs(table: Table, name: str, values: Column) -> dict[str, Any]:
+    """Limb columns of a register, lowest first; WitnessError when a value is outside its bits."""
+    bits, array = table.registers[name].bits, Words.of(values).array
+    used = np.ascontiguousarray(array).view(np.uint8)
+    outside = used[:, bits // 8 :].any(axis=1)
+    if outside.any():
+        row = int(outside.argmax())
+        value = Words(array)[row]
+        signed = value if value <= MODULUS // 2 else value - MODULUS
+        raise WitnessError(f"row {row}: register {name} of {bits} bits cannot hold {signed}")
+    limbs: np.ndarray = used[:, : bits // 8]
     match table.limb_bits:
         case 16:
-            limbs = data.view(np.uint16)
-        case 8:
-            limbs = data
-        case _:
-            limbs = np.stack([data & 15, data >> 4], axis=2).reshape(len(values), bits // 4)
+            limbs = used.view(np.uint16)[:, : bits // 16]
+        case 4:
+            limbs = np.stack([limbs & 15, limbs >> 4], axis=2).reshape(len(array), bits // 4)
     return {f"{name}_{i}": np.ascontiguousarray(limbs[:, i]) for i in range(limbs.shape[1])}
-
-
-def _narrow(values: Sequence[int]) -> Any:
-    """The smallest integer array that holds the values, or the values themselves beyond 64 bits."""
-    low, high = min(values), max(values)
-    for kind in (np.uint8, np.uint16, np.uint32, np.int64):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return np.array(values, kind)
-    return list(values)
 
 
 def _cell_columns(
@@ -248,12 +268,8 @@ def _cell_columns(
     touched, last = np.zeros(table.size, np.uint8), np.zeros(table.size, np.uint32)
     for address, time in recorder.last_access.items():
         touched[address], last[address] = 1, time
-    columns: dict[str, Any] = {"touched": touched, "last": last}
-    for name, cells in (("old", old), ("new", new)):
-        column = [0] * table.size
-        for address, value in cells.items():
-            column[address] = value
-        columns[name] = column
+    states = {name: Words.sparse(table.size, cells) for name, cells in (("old", old), ("new", new))}
+    columns: dict[str, Any] = {"touched": touched, "last": last, **states}
     return columns
 
 
@@ -271,10 +287,10 @@ def _lookup_columns(
             counts += np.bincount(np.asarray(transitions[term.fields[0].arguments[0]]), minlength=size)
     tier_count = [recorder.tiers.get((row[1], row[2], row[3]), 0) for row in tier_rows(parameters)]
     oracle_count = [recorder.oracle.get((row.tick, row.market), 0) for row in statement.oracle]
-    columns: dict[str, Sequence[int]] = {"range_count": _narrow(counts.tolist())}
+    columns: dict[str, Any] = {"range_count": narrow(counts.tolist())}
     columns |= {"tier_count": _padded(tier_count, size), "oracle_count": _padded(oracle_count, size)}
     return columns | {name: _padded(values, size) for (_, name), values in public_columns(statement).items()}
 
 
-def _padded(values: Sequence[int], size: int) -> Sequence[int]:
-    return _narrow([*values, *[0] * (size - len(values))])
+def _padded(values: Sequence[int], size: int) -> Any:
+    return narrow([*values, *[0] * (size - len(values))])

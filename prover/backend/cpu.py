@@ -15,7 +15,16 @@ from prover.backend.cpu_program import run_program
 from prover.backend.cpu_transforms import backward, forward, make_powers
 from prover.backend.kernels import select
 from prover.backend.kernels.field import integer, montgomery
-from prover.backend.protocol import BackendError, Integers, Item, Result, Vector, check_domain, check_lengths
+from prover.backend.protocol import (
+    BackendError,
+    Integers,
+    Item,
+    Result,
+    Vector,
+    check_domain,
+    check_lengths,
+    check_words,
+)
 from prover.backend.threads import ranges, run_all, split
 
 KERNELS = select()
@@ -36,10 +45,13 @@ class CpuBackend(CpuGroup):
         return encode(values)
 
     def integers(self, v: Vector) -> list[int]:
+        data = self.words(v).astype("<u8", copy=False).tobytes()
+        return [int.from_bytes(data[i : i + 32], "little") for i in range(0, len(data), 32)]
+
+    def words(self, v: Vector) -> Integers:
         plain = _blank(len(v))
         split(KERNELS.decode, elements(v), plain, n=len(v))
-        data = plain.tobytes()
-        return [int.from_bytes(data[i : i + 32], "little") for i in range(0, len(data), 32)]
+        return plain.reshape(-1, 4)
 
     def concatenate(self, parts: list[Vector]) -> Vector:
         return Elements(np.concatenate([elements(part) for part in parts]) if parts else _blank(0))
@@ -131,6 +143,10 @@ class CpuBackend(CpuGroup):
 def encode(values: Sequence[int] | Integers) -> Elements:
     """Integers of any kind into Montgomery form."""
     out = _blank(len(values))
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        check_words(values)
+        split(KERNELS.encode, np.ascontiguousarray(values).reshape(-1), out, n=len(values))
+        return Elements(out)
     if isinstance(values, np.ndarray) or _small(values):
         raw, signed = words(values if isinstance(values, np.ndarray) else np.array(values, np.int64))
         split(KERNELS.encode_words, raw, signed, out, n=len(values))

@@ -44,11 +44,18 @@ class Backend(Protocol):
         ...
 
     def vector(self, values: Sequence[int] | Integers) -> Vector:
-        """The elements of integers of any size and sign, mod r; a numpy array of integers is fastest."""
+        """The elements of integers of any size and sign, mod r; a numpy array of integers is fastest.
+
+        An array of shape (n, 4) of uint64 holds integers below 2^256, lowest word first.
+        """
         ...
 
     def integers(self, v: Vector) -> list[int]:
         """The canonical integers, in [0, r)."""
+        ...
+
+    def words(self, v: Vector) -> Integers:
+        """The canonical integers as words of 64 bits, lowest first: uint64, shape (n, 4)."""
         ...
 
     def concatenate(self, parts: list[Vector]) -> Vector:
@@ -147,6 +154,12 @@ def check_lengths(what: str, first: int, second: int) -> None:
     """BackendError unless the two lengths are equal."""
     if first != second:
         raise BackendError(f"{what}: lengths {first} and {second} differ")
+
+
+def check_words(values: Integers) -> None:
+    """BackendError unless the array has four uint64 words a row."""
+    if values.dtype != np.uint64 or values.shape[1:] != (4,):
+        raise BackendError(f"expected four uint64 words for each integer, not {values.dtype} of shape {values.shape}")
 
 
 def check_integers(values: Integers) -> None:

@@ -18,6 +18,7 @@ from prover.backend.protocol import (
     check_domain,
     check_integers,
     check_lengths,
+    check_words,
 )
 from prover.backend.reference_group import ReferenceGroup
 
@@ -35,6 +36,9 @@ class ReferenceBackend(ReferenceGroup):
         return [function(item) for item in items]
 
     def vector(self, values: Sequence[int] | Integers) -> Elements:
+        if isinstance(values, np.ndarray) and values.ndim == 2:
+            check_words(values)
+            values = [sum(word << 64 * k for k, word in enumerate(row)) for row in values.tolist()]
         if isinstance(values, np.ndarray):
             check_integers(values)
             values = values.tolist()
@@ -42,6 +46,11 @@ class ReferenceBackend(ReferenceGroup):
 
     def integers(self, v: Elements) -> list[int]:
         return [int(value) for value in v]
+
+    def words(self, v: Elements) -> Integers:
+        mask = (1 << 64) - 1
+        rows = [[value >> 64 * k & mask for k in range(4)] for value in self.integers(v)]
+        return np.array(rows, np.uint64).reshape(-1, 4)
 
     def concatenate(self, parts: list[Elements]) -> Elements:
         return _elements([value for part in parts for value in self.integers(part)])

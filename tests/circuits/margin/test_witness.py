@@ -10,18 +10,29 @@ from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import Statement, public_scalars, public_terms
 from circuits.table import Kind
+from prover.backend import Backend, get_backend
 from tests.circuits.margin.forge import Forge
 from tests.circuits.margin.story import CELLS, PARAMETERS, begin, sheet, steps, tell
 from zkmargin.witness import WitnessError, build_assignment
 
 
 def built(forge: Forge, shape: Shape) -> dict:
-    """The prover's own columns of a forge's steps; WitnessError when they do not fit."""
+    """The prover's own columns of a forge's steps, the same by rows and by columns; WitnessError when they do not
+    fit."""
+    by_rows, by_columns = (_built(forge, shape, backend) for backend in (None, get_backend("cpu")))
+    for table, columns in by_rows.items():
+        assert set(columns) == set(by_columns[table])
+        for name, column in columns.items():
+            assert [*map(int, column)] == [*map(int, by_columns[table][name])], f"{table}.{name}"
+    return by_columns
+
+
+def _built(forge: Forge, shape: Shape, backend: Backend | None) -> dict:
     circuit = margin_circuit(PARAMETERS, shape)
     lists = tuple(forge.last_oracle), tuple(forge.oracle), forge.next_queue, tuple(forge.l1)
     statement = Statement(1, None, None, *lists, ())
     old, new = ({address: cell.pack() for address, cell in cells.items()} for cells in (forge.old, forge.cells))
-    columns = build_assignment(circuit, PARAMETERS, statement, forge.steps, old, new)
+    columns = build_assignment(circuit, PARAMETERS, statement, forge.steps, old, new, backend)
     assert check(circuit, columns, public_scalars(statement), public_terms(statement)) == []
     return columns
 
@@ -93,11 +104,14 @@ def test_a_full_table_has_no_padding() -> None:
         ("size", "transfer", (2, 3), {"size": 0, "rule_a": "initial"}),
     ],
 )
-def test_a_step_that_does_not_fit_is_named(register: str, kind: str, legs: tuple[int, ...], stated: dict) -> None:
+@pytest.mark.parametrize("backend", [None, "cpu"])
+def test_a_step_that_does_not_fit_is_named(
+    register: str, kind: str, legs: tuple[int, ...], stated: dict, backend: str | None
+) -> None:
     forge = begin()
     forge.act(kind, *legs, **stated)
     with pytest.raises(WitnessError, match=f"row 0: register {register} of .* bits cannot hold"):
-        built(forge, Shape(4, 16, 8, True))
+        _built(forge, Shape(4, 16, 8, True), get_backend(backend) if backend else None)
 
 
 def test_cells_are_read_where_they_were_last_written() -> None:
