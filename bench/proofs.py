@@ -50,7 +50,7 @@ class Case:
         srs = insecure_srs(backend, layout_of(parameters, shape).powers, b"bench")
         key = margin_key(parameters, shape, srs, backend)
         statement = batch_statement(batch, commit_cells(srs, backend, shape.cells, batch.old), srs, backend, shape)
-        assignment = batch_assignment(key.circuit, parameters, statement, batch)
+        assignment = batch_assignment(key.circuit, parameters, statement, batch, backend)
         return cls(shape, key, statement, assignment, count, sum(2 for step in batch.steps if step.kind == "trade"))
 
     def verify(self, proof: bytes) -> None:
