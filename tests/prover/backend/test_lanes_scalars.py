@@ -13,10 +13,10 @@ from prover.backend import cpu_program, get_backend
 from prover.backend.cpu_arrays import elements
 from prover.backend.kernels import polynomials, scalars
 from prover.backend.kernels.field import montgomery
-from prover.backend.kernels.host import supports_ifma
+from prover.backend.kernels.host import IFMA, kernel_set
 
-if not supports_ifma():
-    pytest.skip("this processor has no AVX-512 IFMA", allow_module_level=True)
+if kernel_set() != IFMA:
+    pytest.skip("the kernels of this processor are the portable ones", allow_module_level=True)
 
 from prover.backend.kernels import lanes_polynomials, lanes_scalars
 
