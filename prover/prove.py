@@ -75,24 +75,25 @@ def prove(
     for table in layout.sigmas:
         writer.write_scalar(f"{table}.sigma", sigmas[table])
     challenges["alpha"] = writer.challenge("alpha")
+    columns = (columns | bus).without_rows()
 
     # Round 3: the quotient in chunks -> zeta
     setting.progress(ROUNDS, 2, 5)
-    chunks = commit_quotient(setting, columns | bus, challenges, sigmas)
+    chunks = commit_quotient(setting, columns, challenges, sigmas)
     for i, point in enumerate(chunks.commitments):
         writer.write_point(f"quotient {i}", point)
     zeta = writer.challenge("zeta")
 
     # Round 4: evaluations -> v
     setting.progress(ROUNDS, 3, 5)
-    evaluations = evaluate(setting, columns | bus, zeta)
+    evaluations = evaluate(setting, columns, zeta)
     write_evaluations(writer, layout, evaluations)
     folded = fold_chunks(setting, chunks, zeta)
     quotient = check_witness(setting, evaluations, folded, challenges, sigmas, zeta)
 
     # Round 5: all openings in two points, W -> z -> W'
     setting.progress(ROUNDS, 4, 5)
-    polynomials = {**(columns | bus).coefficients, QUOTIENT: folded}
+    polynomials = {**columns.coefficients, QUOTIENT: folded}
     open_all(setting, polynomials, openings(layout, evaluations, quotient, zeta), writer)
     return writer.proof
 

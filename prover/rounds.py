@@ -62,6 +62,10 @@ class Columns:
             {**self.commitments, **other.commitments},
         )
 
+    def without_rows(self) -> "Columns":
+        """No round after the second reads values in rows, and most of the memory is needed in the third."""
+        return replace(self, values={})
+
     def in_rows(self, backend: Backend, table: str) -> Callable[[str], Vector]:
         """The values of a column of the table, by its name."""
         return lambda name: self.values[table, name].vector(backend)
@@ -104,7 +108,7 @@ def commit_bus(setting: Setting, columns: Columns, challenges: Mapping[str, int]
         made, sigmas[table.name] = bus_columns(backend, circuit, table, columns.in_rows(backend, table.name), scalars)
         values |= {(table.name, name): elements(column) for name, column in made.items()}
     committed = _commit(setting, "bus", {key: values[key] for key in setting.layout.bus})
-    return replace(committed, values={}), sigmas  # no later round reads them in rows
+    return committed.without_rows(), sigmas
 
 
 def commit_quotient(
