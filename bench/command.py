@@ -61,9 +61,8 @@ class Numbers(click.ParamType):
 @click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="The median counts.")
 @click.option("--accounts", type=click.IntRange(min=2), help="Of a proof; default: as many as position changes.")
 @click.option("--limb-bits", type=click.Choice(["8", "16"]), default="16", show_default=True)
-@click.option(
-    "--output", type=click.Path(file_okay=False, path_type=Path), help="Write results.csv, results.json, scaling.png."
-)
+@click.option("--peers", is_flag=True, help="Instead of stages: MSM, NTT and proofs beside other provers, on one core.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write the results there.")
 def bench(
     stages: tuple[str, ...],
     backends: tuple[str, ...],
@@ -72,9 +71,15 @@ def bench(
     runs: int,
     accounts: int | None,
     limb_bits: str,
+    peers: bool,
     output: Path | None,
 ) -> None:
     """Times the stages of proving by backend, size and threads; says what it leaves out."""
+    if peers:
+        from bench.peers.session import PeerOptions, run_peers
+
+        run_peers(PeerOptions.of_sizes(sizes, runs), output)
+        return
     from bench.plan import Options
     from bench.session import run_session
 

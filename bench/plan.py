@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Protocol, TypeVar
 
 from bench.kernels import KernelJob, transitions_program
 from bench.measurement import KERNEL_STAGES, PROOF_STAGES, Measurement
@@ -18,6 +19,16 @@ EXPRESSION_MEMORY = 12 << 30
 ELEMENT_BYTES = 32
 
 Job = KernelJob | ProofJob
+Result = TypeVar("Result", covariant=True)
+
+
+class Measurable(Protocol[Result]):
+    """What a process of its own can be given to measure."""
+
+    @property
+    def title(self) -> str: ...
+
+    def measure(self) -> Result: ...
 
 
 class BenchError(ValueError):
@@ -65,12 +76,17 @@ def run_jobs(jobs: Sequence[Job], progress: Callable[[str, int, int], None] = la
     results = []
     for i, job in enumerate(jobs):
         progress(job.title, i, len(jobs))
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            try:
-                results += pool.submit(job.measure).result()
-            except BrokenProcessPool as error:
-                raise BenchError(f"{job.title}: its process was killed, as for too little memory") from error
+        results += run_alone(job)
     return results
+
+
+def run_alone(job: Measurable[Result]) -> Result:
+    """What the job measures, in a fresh process; BenchError when that is killed."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(job.measure).result()
+        except BrokenProcessPool as error:
+            raise BenchError(f"{job.title}: its process was killed, as for too little memory") from error
 
 
 def _jobs(options: Options, backend: str, threads: tuple[int, ...], possible: dict[str, tuple[int, ...]]) -> list[Job]:

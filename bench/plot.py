@@ -13,7 +13,7 @@ STYLES = {"cpu": "-", "reference": ":", "cuda": "--"}
 
 def plot_scaling(measurements: Sequence[Measurement], path: Path) -> None:
     """Writes a PNG; lines of one stage have one colour."""
-    figure = Figure(figsize=(10, 7), layout="constrained")
+    figure = Figure(figsize=(12, 7), layout="constrained")
     axes = figure.subplots()
     stages = list(dict.fromkeys(m.stage for m in measurements))
     for stage, backend, threads in dict.fromkeys((m.stage, m.backend, m.threads) for m in measurements):
@@ -32,5 +32,5 @@ def plot_scaling(measurements: Sequence[Measurement], path: Path) -> None:
     axes.set_xlabel("log2 of elements (of position changes for commit, bus, quotient, evaluate, open, proof)")
     axes.set_ylabel("seconds")
     axes.grid(True, which="both", alpha=0.3)
-    axes.legend(fontsize="small", ncols=2)
+    figure.legend(loc="outside right upper", fontsize="small")
     figure.savefig(path, dpi=150)
