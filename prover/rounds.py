@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from circuits.bus import MASK
 from circuits.circuit import Assignment
 from circuits.field import MODULUS, root_of_unity
@@ -13,7 +15,7 @@ from prover.bus_columns import bus_columns
 from prover.errors import ProverError
 from prover.key import ProvingKey
 from prover.kzg import blind_commitments, commit_values, first_quotient, second_quotient
-from prover.polynomial import Values, column_values, elements, interpolate
+from prover.polynomial import Integers, Values, column_values, elements, interpolate
 from prover.program import Scalars
 from prover.quotient import table_quotient
 from verifier.curve import Point
@@ -174,8 +176,7 @@ def _assigned(setting: Setting, assignment: Assignment) -> dict[ColumnKey, Value
     for table_name, name in circuit.columns(Kind.WITNESS, Kind.STATE, Kind.PUBLIC):
         key, size = (table_name, name), circuit.table(table_name).size
         if key in public:
-            rows = column_rows(public[key])
-            column: Sequence[int] = [rows.get(row, 0) for row in range(size)]
+            column: Sequence[int] | Integers = _dense(column_rows(public[key]), size)
         elif name == MASK:
             continue
         elif name not in assignment.get(table_name, {}):
@@ -184,6 +185,15 @@ def _assigned(setting: Setting, assignment: Assignment) -> dict[ColumnKey, Value
             column = assignment[table_name][name]
         result[key] = column_values(setting.backend, f"{table_name}.{name}", column, size)
     return result
+
+
+def _dense(rows: Mapping[int, int], size: int) -> Sequence[int] | Integers:
+    """A column of few values that are not 0, small in most statements."""
+    if not all(0 <= value < 1 << 63 for value in rows.values()):
+        return [rows.get(row, 0) for row in range(size)]
+    column = np.zeros(size, np.int64)
+    column[list(rows)] = list(rows.values())
+    return column
 
 
 def _mask(setting: Setting) -> dict[ColumnKey, Values]:
