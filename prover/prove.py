@@ -51,12 +51,16 @@ def prove(
     each call, by default from `secrets`. progress: told (stage, steps done, steps in all). ProverError when the
     statement or the witness does not hold.
     """
-    layout = key.verifying.layout
     setting = Setting(
         key, statement, backend, random or (lambda: secrets.randbelow(MODULUS)), progress or (lambda *_: None)
     )
-    _receive(layout, statement)
-    writer = ProofWriter()
+    _receive(key.verifying.layout, statement)
+    with backend.proving():
+        return _rounds(setting, assignment)
+
+
+def _rounds(setting: Setting, assignment: Assignment) -> bytes:
+    key, layout, statement, writer = setting.key, setting.layout, setting.statement, ProofWriter()
 
     # Round 1: statement, columns of the witness -> beta, gamma, w
     writer.absorb(key.verifying.digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ from prover.backend.cpu_program import run_program
 from prover.backend.cpu_transforms import backward, forward, make_powers
 from prover.backend.kernels import select
 from prover.backend.kernels.field import integer, montgomery
+from prover.backend.memory import blank, reusing
 from prover.backend.protocol import (
     BackendError,
     Integers,
@@ -36,6 +38,9 @@ class CpuBackend(CpuGroup):
 
     name = "cpu"
 
+    def proving(self) -> AbstractContextManager[None]:
+        return reusing()
+
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         tasks = [partial(function, item) for item in items]
         # of few tasks each is better split in itself, for they may be of very different size
@@ -54,7 +59,8 @@ class CpuBackend(CpuGroup):
         return plain.reshape(-1, 4)
 
     def concatenate(self, parts: list[Vector]) -> Vector:
-        return Elements(np.concatenate([elements(part) for part in parts]) if parts else _blank(0))
+        out = _blank(sum(map(len, parts)))
+        return Elements(np.concatenate([elements(part) for part in parts], out=out) if parts else out)
 
     def slice(self, v: Vector, start: int, stop: int) -> Vector:
         return Elements(elements(v)[4 * start : 4 * stop])
@@ -69,7 +75,8 @@ class CpuBackend(CpuGroup):
             return elements(coefficients)
         turn, count = pow(shift, n, MODULUS), len(coefficients)
         if count <= 2 * n:  # a blinded column has a few more than n
-            folded, more = elements(self.slice(coefficients, 0, n)).copy(), count - n
+            folded, more = _blank(n), count - n
+            folded[:] = elements(coefficients)[: 4 * n]
             low, high = self.slice(coefficients, 0, more), self.slice(coefficients, n, count)
             folded[: 4 * more] = elements(self.combine([low, high], [1, turn]))
             return folded
@@ -167,7 +174,7 @@ def _small(values: Sequence[int]) -> bool:
 
 
 def _blank(n: int) -> np.ndarray:
-    return np.empty(4 * n, np.uint64)
+    return blank(4 * n)
 
 
 def _evaluate_pieces(data: np.ndarray, point: np.ndarray, pieces: list[tuple[int, int]]) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from prover.backend.cpu_arrays import Affine, Array, Elements, Tabled, elements, words
 from prover.backend.kernels import select
 from prover.backend.kernels.field import limbs
+from prover.backend.memory import blank
 from prover.backend.protocol import Integers, Vector
 from prover.backend.threads import ranges, run_all, split, workers
 
@@ -119,9 +120,9 @@ def _digits(scalars: Vector | Integers, rows: np.ndarray, plan: Plan) -> np.ndar
         add_shift = partial(KERNELS.shift_words, raw, rows, signed)
     else:
         add_shift = partial(KERNELS.shift_scalars, elements(scalars), rows)
-    shifted, shift = np.empty(4 * len(rows), np.uint64), limbs(plan.shift)
+    shifted, shift = blank(4 * len(rows)), limbs(plan.shift)
     split(add_shift, shift, shifted, n=len(rows))
-    digits = np.empty(plan.windows * len(rows), np.int32)
+    digits = blank(plan.windows * len(rows), np.int32)
     split(KERNELS.extract_digits, shifted, shift, plan.bits, plan.windows, digits, n=len(rows))
     return digits
 
@@ -175,17 +176,18 @@ def _window_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, plan: Plan)
 def _sorted_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, half: int) -> Array:
     """The buckets of some windows, by sorting all entries."""
     groups = len(digits) // len(rows) * half
-    edges, entries = np.empty(groups + 1, np.int64), np.empty(len(digits), np.uint32)
+    edges, entries = np.empty(groups + 1, np.int64), blank(len(digits), np.uint32)
     KERNELS.sort_digits(rows, digits, half, edges, entries)
-    buckets = np.empty(8 * groups, np.uint64)
+    buckets = blank(8 * groups)
     KERNELS.sum_groups(bases, entries, edges, buckets, 0, groups)
     return buckets
 
 
 def _filled_buckets(bases: Array, rows: np.ndarray, digits: np.ndarray, half: int) -> Array:
     """The buckets of one window, by streaming points into them; what meets few buckets is sorted."""
-    buckets, used = np.zeros(8 * half, np.uint64), np.zeros(half, np.uint32)
-    rest_rows, rest_digits = np.empty(len(rows), np.uint32), np.empty(len(rows), np.int32)
+    buckets, used = blank(8 * half), np.zeros(half, np.uint32)
+    buckets[:] = 0
+    rest_rows, rest_digits = blank(len(rows), np.uint32), blank(len(rows), np.int32)
     left = KERNELS.accumulate(bases, rows, digits, buckets, used, rest_rows, rest_digits)
     if left:
         sums = _sorted_sums(bases, rest_rows[:left], rest_digits[:left], half)

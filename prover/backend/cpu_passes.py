@@ -12,6 +12,7 @@ from circuits.field import MODULUS, root_of_unity
 from prover.backend.cpu_arrays import Array
 from prover.backend.kernels import select
 from prover.backend.kernels.field import montgomery
+from prover.backend.memory import blank
 from prover.backend.threads import ranges, run_all
 
 KERNELS = select()
@@ -100,7 +101,7 @@ def transform(values: Array, n: int, plan: Plan) -> Array:
     sizes = plan.sizes.copy()
     sizes[4] = len(values) // 4 - rest
     height, width = 1 << sizes[0], 1 << sizes[1]
-    between, out = _between(height * int(sizes[3])), np.empty(4 * n, np.uint64)
+    between, out = _between(height * int(sizes[3])), blank(4 * n)
     columns, rows = ranges(width // 8, 1024 // height), ranges(height // 8, 1024 // width)
     run_all(partial(_columns, values, edge, sizes, plan, between, *piece) for piece in columns)
     run_all(partial(_rows, between, sizes, plan, out, *piece) for piece in rows)

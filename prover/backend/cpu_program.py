@@ -11,6 +11,7 @@ from prover.backend.kernels import select
 from prover.backend.kernels.field import montgomery
 from prover.backend.kernels.interpreter import ROWS
 from prover.backend.kernels.lanes_interpreter import REGISTER_WORDS
+from prover.backend.memory import blank
 from prover.backend.protocol import BackendError
 from prover.backend.threads import split
 
@@ -23,7 +24,7 @@ def run_program(program: Program, columns: list[np.ndarray], constants: np.ndarr
     if not columns or len(constants) != 4 * program.constants:
         raise BackendError(f"run: {len(columns)} columns and {len(constants) // 4} constants for the program given")
     n = len(columns[0]) // 4
-    outputs = [np.empty(4 * n, np.uint64) for _ in program.outputs]
+    outputs = [blank(4 * n) for _ in program.outputs]
     run = _run_lanes if LANES and n and n % 8 == 0 else _run
     run(program, [columns[index] for index, _ in program.inputs], constants, outputs, n)
     return outputs

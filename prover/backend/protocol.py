@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -38,6 +39,10 @@ class Backend(Protocol):
     """Columns over F_r and points of G1 of BN254."""
 
     name: str
+
+    def proving(self) -> AbstractContextManager[None]:
+        """Entered for the time of a proof: memory may be kept from one step to the next."""
+        ...
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """The function of each item, in order: side by side where the backend has threads for it."""
