@@ -11,6 +11,7 @@ from bench.kernels import KernelJob, transitions_program
 from bench.measurement import KERNEL_STAGES, PROOF_STAGES, Measurement
 from bench.proofs import ProofJob
 from prover.backend import BackendError, get_backend
+from prover.backend.threads import workers
 
 REFERENCE_LIMITS = {"msm": 8, "msm64": 8, "msm16": 8, "ntt": 12, "expression": 8}
 REFERENCE_PROOF_LIMIT = 5
@@ -51,15 +52,18 @@ class Options:
 def make_plan(options: Options) -> tuple[list[Job], list[str]]:
     """The jobs, and a line for each thing asked for that none of them does."""
     jobs: list[Job] = []
-    left_out: list[str] = []
+    possible_threads = tuple(count for count in options.threads if count <= workers())
+    left_out = [
+        f"{count} threads: this process may use {workers()} cores" for count in options.threads if count > workers()
+    ]
     for backend in options.backends:
         try:
             get_backend(backend)
         except BackendError as error:
             left_out.append(f"backend {backend}: {error}")
             continue
-        threads = options.threads
-        if backend == "reference" and threads != (1,):
+        threads = possible_threads
+        if backend == "reference" and options.threads != (1,):
             left_out.append("reference with several threads: it has no threads")
             threads = (1,)
         possible = {
@@ -67,7 +71,8 @@ def make_plan(options: Options) -> tuple[list[Job], list[str]]:
             for stage in options.stages
         }
         left_out += _missing(options, backend)
-        jobs += _jobs(options, backend, threads, possible)
+        if threads:
+            jobs += _jobs(options, backend, threads, possible)
     return jobs, left_out
 
 

@@ -12,15 +12,12 @@ from bench.measurement import Measurement
 from bench.plan import BenchError, Job, Options, make_plan, run_jobs
 from bench.ratios import cpu_against_gpu, ratios
 from bench.report import check_plotting, proofs_table, results_table, rows_table, write_results
-from prover.backend.threads import workers
 
 WIDTH = 160  # of tables that go into a file
 
 
 def run_session(options: Options, output: Path | None) -> None:
     """Measures and prints; with a folder also writes the results there. BenchError for what cannot be done at all."""
-    if max(options.threads) > workers():
-        raise BenchError(f"{max(options.threads)} threads: this process may use {workers()} cores (--threads)")
     if output is not None:
         check_plotting()
     console, machine = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False), describe_machine()

@@ -39,7 +39,8 @@ def test_the_least_size_is_measured_and_written(tmp_path: Path) -> None:
     assert report["machine"]["kernels"] in ("ifma", "portable")
 
 
-def test_each_stage_left_out_is_named() -> None:
+def test_each_stage_left_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.plan.workers", lambda: 2)
     jobs, left_out = plan(backends=("cpu", "reference"), sizes=(3, 5, 10), threads=(1, 2))
     assert [job.title for job in jobs] == [
         "msm on cpu",
@@ -71,6 +72,12 @@ def test_columns_that_memory_cannot_hold_are_left_out() -> None:
     jobs, left_out = plan(stages=("expression",), sizes=(10, 24))
     assert [job.sizes for job in jobs] == [{"expression": (10,)}]
     assert len(left_out) == 1 and "expression of 2^24 on cpu" in left_out[0]
+
+
+def test_threads_without_cores_are_left_out() -> None:
+    jobs, left_out = plan(stages=("msm",), threads=(1, workers() + 1))
+    assert [job.threads for job in jobs] == [(1,)]
+    assert left_out == [f"{workers() + 1} threads: this process may use {workers()} cores"]
 
 
 def test_ratios() -> None:
@@ -117,11 +124,11 @@ def test_the_plot_is_asked_for_before_measuring(monkeypatch: pytest.MonkeyPatch,
         ("--sizes", "16..14", "not within 1 to 28"),
         ("--sizes", "29", "not within 1 to 28"),
         ("--threads", "0", "not within 1 to"),
-        ("--threads", str(workers() + 1), "this process may use"),
+        ("--threads", str(workers() + 1), "nothing is left to measure"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_refused(option: str, value: str, message: str) -> None:
-    done = CliRunner().invoke(main, ["bench", option, value])
+    done = CliRunner().invoke(main, ["bench", "--backends", "cpu", option, value])
     assert done.exit_code == 2 and message in done.output
 
 
