@@ -7,11 +7,12 @@ from pathlib import Path
 from bench.peers.gnark import Gnark
 from bench.peers.ours import measure_ours
 from bench.peers.process import Peer, UnavailableError, require_tools
+from bench.peers.snarkjs import Snarkjs
 from bench.peers.work import Timing, Work, checked
 from bench.plan import BenchError
 
 OURS = "zkmargin"
-PEERS: tuple[Peer, ...] = (Gnark(),)
+PEERS: tuple[Peer, ...] = (Gnark(), Snarkjs())
 NO_RUNNER = {
     "constantine": "needs a Nim compiler; there is no runner for it here",
     "barretenberg": "there is no runner for it here",

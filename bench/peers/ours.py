@@ -17,7 +17,7 @@ def measure_ours(work: Work, runs: int) -> Timing:
     if work.kind != "margin":
         return run_alone(OurKernel(work, runs))
     [proof] = run_alone(ProofJob("cpu", ("proof",), work.size, (1,), runs, LIMB_BITS, None))
-    return Timing(proof.seconds, "verified", dict(proof.detail))
+    return Timing(proof.seconds, proof.cpu, "verified", dict(proof.detail))
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class OurKernel:
         scalars = backend.powers(SCALAR_BASE, n, SCALAR_BASE)
         if self.work.kind == "ntt":
             check = str(backend.integers(backend.slice(backend.ntt(scalars, n), 0, 1))[0])
-            return Timing(repeat(self.runs, lambda: backend.ntt(scalars, n))[0], check)
+            return Timing(*repeat(self.runs, lambda: backend.ntt(scalars, n)), check)
         points = backend.fixed_base(backend.powers(POINT_BASE, n, POINT_BASE))
         point = backend.msm(points, scalars)
-        seconds, _ = repeat(self.runs, lambda: backend.msm(points, scalars))
-        return Timing(seconds, str(point[0]) if point else "infinity")
+        times = repeat(self.runs, lambda: backend.msm(points, scalars))
+        return Timing(*times, str(point[0]) if point else "infinity")

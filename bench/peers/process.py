@@ -67,7 +67,7 @@ def build_with(command: Sequence[str], cwd: Path, extra: dict[str, str] | None =
 
 
 def timing_of(command: Sequence[str], cwd: Path) -> Timing:
-    """What a peer's program prints: {"seconds": [...], "check": ..., "detail": {...}}."""
+    """What a peer's program prints: {"seconds": [...], "cpu": [...], "check": ..., "detail": {...}}."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=RUN_SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -76,7 +76,7 @@ def timing_of(command: Sequence[str], cwd: Path) -> Timing:
         raise BenchError(f"{command[0]}: {_last_line(done.stderr)}")
     try:
         printed = json.loads(done.stdout)
-        return Timing(tuple(printed["seconds"]), printed["check"], printed.get("detail", {}))
+        return Timing(tuple(printed["seconds"]), tuple(printed["cpu"]), printed["check"], printed.get("detail", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{command[0]}: printed no measurement") from error
 

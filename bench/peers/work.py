@@ -27,15 +27,18 @@ class Work:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each run, what the peer found (held against `answer`), and what else it says."""
+    """Wall-clock and processor seconds of each run, what the peer found (held against `answer`), and what else it
+    says."""
 
     seconds: tuple[float, ...]
+    cpu: tuple[float, ...]
     check: str
     detail: dict[str, Any] = field(default_factory=dict)
 
     @property
     def median(self) -> float:
-        return statistics.median(self.seconds)
+        """Of the processor seconds: on one core those of an otherwise idle machine."""
+        return statistics.median(self.cpu)
 
 
 def answer(work: Work) -> str:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.peers.comparison import Compared, compare
-from bench.peers.gnark import Gnark
+from bench.peers.comparison import PEERS, Compared, compare
 from bench.peers.ours import OurKernel
-from bench.peers.process import UnavailableError, build_with, one_core, require_tools, timing_of
+from bench.peers.process import Peer, UnavailableError, build_with, one_core, require_tools, timing_of
 from bench.peers.session import PeerOptions
 from bench.peers.tables import kernels_table, margin_table
 from bench.peers.work import POINT_BASE, SCALAR_BASE, Timing, Work, answer, checked
@@ -38,13 +37,13 @@ class Stub:
             raise UnavailableError("no folder")
 
     def measure(self, folder: Path, work: Work, runs: int) -> Timing:
-        return Timing((8.0,) * runs, self.check or answer(work))
+        return Timing((9.0,) * runs, (8.0,) * runs, self.check or answer(work))
 
 
 @pytest.fixture
 def ours(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(work: Work, runs: int) -> Timing:
-        return Timing((2.0,) * runs, answer(work), {"changes": 254})
+        return Timing((9.0,) * runs, (2.0,) * runs, answer(work), {"changes": 254})
 
     monkeypatch.setattr("bench.peers.comparison.measure_ours", measure)
 
@@ -70,14 +69,14 @@ def test_our_kernels_give_the_answers(work: Work) -> None:
 
 def test_a_wrong_result_is_no_timing() -> None:
     with pytest.raises(BenchError, match="the result 7 is not"):
-        checked(NTT, Timing((1.0,), "7"))
+        checked(NTT, Timing((1.0,), (1.0,), "7"))
 
 
 def test_the_same_work_side_by_side(ours: None, tmp_path: Path) -> None:
     results, left_out = compare([MSM, NTT, MARGIN], 8, [Stub()], 1, tmp_path)
     assert kernels_table(results) == [
-        {"one core": "msm 2^3", "zkmargin": "2.00 s", "stub": "8.00 s", "stub / zkmargin": "4.00"},
-        {"one core": "ntt 2^3", "zkmargin": "2.00 s", "stub": "–", "stub / zkmargin": "–"},
+        {"processor time, one core": "msm 2^3", "zkmargin": "2.00 s", "stub": "8.00 s", "stub / zkmargin": "4.00"},
+        {"processor time, one core": "ntt 2^3", "zkmargin": "2.00 s", "stub": "–", "stub / zkmargin": "–"},
     ]
     assert [(row["changes a second"], row["zkmargin / it"]) for row in margin_table(results)] == [
         ("0.50", "254.0"),
@@ -89,7 +88,7 @@ def test_the_same_work_side_by_side(ours: None, tmp_path: Path) -> None:
 def test_peers_that_fail_are_named_and_the_rest_goes_on(ours: None, tmp_path: Path) -> None:
     wrong, absent = Stub(check="7", name="wrong"), Stub(tools=("no-such-compiler",), name="absent")
     results, left_out = compare([MSM], 8, [wrong, absent], 1, tmp_path)
-    assert results == [Compared("zkmargin", MSM, Timing((2.0,), answer(MSM), {"changes": 254}))]
+    assert results == [Compared("zkmargin", MSM, Timing((9.0,), (2.0,), answer(MSM), {"changes": 254}))]
     assert "absent: not installed: no-such-compiler" in left_out
     assert left_out[-1].startswith("wrong, msm 2^3: the result 7 is not")
 
@@ -106,9 +105,9 @@ def test_programs_that_fail_say_why_in_one_line(tmp_path: Path) -> None:
 
 
 def test_what_a_program_prints_is_read(tmp_path: Path) -> None:
-    printed = json.dumps({"seconds": [2.0, 1.0, 4.0], "check": "7", "detail": {"version": "1"}})
+    printed = json.dumps({"seconds": [9.0, 9.0, 9.0], "cpu": [2.0, 1.0, 4.0], "check": "7", "detail": {"version": "1"}})
     timing = timing_of([sys.executable, "-c", f"print({printed!r})"], tmp_path)
-    assert timing == Timing((2.0, 1.0, 4.0), "7", {"version": "1"}) and timing.median == 2.0
+    assert timing == Timing((9.0, 9.0, 9.0), (2.0, 1.0, 4.0), "7", {"version": "1"}) and timing.median == 2.0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to cores")
@@ -126,8 +125,9 @@ def test_sizes_alone_say_what_is_compared() -> None:
 
 
 @pytest.mark.long
-def test_gnark_gives_the_answers(tmp_path: Path) -> None:
-    Gnark().build(tmp_path)
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_peers_give_the_answers(peer: Peer, tmp_path: Path) -> None:
+    require_tools(peer.tools)
+    peer.build(tmp_path)
     for work in (Work("msm", 8), Work("ntt", 8), Work("margin", 1)):
-        timing = checked(work, Gnark().measure(tmp_path, work, 1))
-        assert timing.median > 0
+        assert checked(work, peer.measure(tmp_path, work, 1)).median > 0

@@ -12,11 +12,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"syscall"
 	"time"
 )
 
 type measurement struct {
 	Seconds []float64      `json:"seconds"`
+	CPU     []float64      `json:"cpu"`
 	Check   string         `json:"check,omitempty"`
 	Detail  map[string]any `json:"detail,omitempty"`
 }
@@ -47,21 +49,30 @@ func main() {
 	}
 }
 
-// timed returns the seconds of each run; one run before them is not counted.
-func timed(runs int, prepare func(), body func() error) ([]float64, error) {
-	var seconds []float64
+// timed returns the wall-clock and processor seconds of each run; one run before them is not counted.
+func timed(runs int, prepare func(), body func() error) (seconds, cpu []float64, err error) {
 	for i := 0; i <= runs; i++ {
 		prepare()
 		runtime.GC()
-		started := time.Now()
+		started, used := time.Now(), processor()
 		if err := body(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if i > 0 {
 			seconds = append(seconds, time.Since(started).Seconds())
+			cpu = append(cpu, (processor() - used).Seconds())
 		}
 	}
-	return seconds, nil
+	return seconds, cpu, nil
+}
+
+// processor time of this process so far, its garbage collector included.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		fail(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // version of a module that this program was built with.

@@ -36,7 +36,7 @@ func margin(changes, runs int) (measurement, error) {
 		return measurement{}, err
 	}
 	var proof plonk.Proof
-	seconds, err := timed(runs, func() {}, func() (err error) {
+	seconds, cpu, err := timed(runs, func() {}, func() (err error) {
 		proof, err = plonk.Prove(system, provingKey, witness)
 		return err
 	})
@@ -51,7 +51,7 @@ func margin(changes, runs int) (measurement, error) {
 		return measurement{}, fmt.Errorf("the proof is refused: %w", err)
 	}
 	constraints := system.GetNbConstraints()
-	return measurement{seconds, "verified", map[string]any{
+	return measurement{seconds, cpu, "verified", map[string]any{
 		"version":                version("github.com/consensys/gnark"),
 		"constraints":            constraints,
 		"constraints per change": constraints / changes,
