@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 a proof or a batch does not hold, 2 bad input or usage.
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -105,12 +105,20 @@ def progress_bar(quiet: bool) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
+    from prover.backend.kernels.cache import compiling
+
+    quiet = quiet or not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar, ExitStack() as stack:
         tasks: dict[str, Any] = {}
+        if not quiet:
+            first = bar.add_task("kernels", total=None, visible=False)
+            stack.enter_context(
+                compiling(lambda name: bar.update(first, visible=True, description=f"first run: compiling {name}"))
+            )
 
         def update(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                for task in tasks.values():
+                for task in bar.task_ids:
                     bar.update(task, visible=False)
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done, total=total)

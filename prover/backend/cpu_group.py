@@ -99,8 +99,8 @@ def _products(bases: Array, scalars: Array) -> Array:
     """Elementwise, in pieces whose extended forms stay small."""
     n = len(bases) // 8
     shifted, out = _shifted(scalars, multiples.BITS, multiples.WINDOWS), np.empty_like(bases)
-    pieces = ranges(n, 1, max(2, n >> 10))
-    run_all(partial(KERNELS.multiply_points, bases, shifted, out, a, b) for a, b in pieces)
+    multiply = KERNELS.multiply_points if n >= 8 else multiples.multiply_points
+    run_all(partial(multiply, bases, shifted, out, a, b) for a, b in ranges(n, 8, max(2, n >> 10)))
     return out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from prover.backend.cpu_arrays import Affine, Array, Elements, Tabled, elements, words
 from prover.backend.kernels import select
+from prover.backend.kernels import windows as portable
 from prover.backend.kernels.field import limbs
 from prover.backend.memory import blank
 from prover.backend.protocol import Integers, Vector
@@ -22,7 +23,7 @@ DIRECT = hasattr(KERNELS, "accumulate")  # streams points into buckets
 STREAM_COST, BUCKET_COST, WINDOW_COST = (0.8, 2.0, 500.0) if DIRECT else (1.0, 4.0, 20.0)
 DIRECT_BUCKETS, DIRECT_LOAD = 1 << 11, 4  # buckets, and points for each, from which streaming pays
 TASK_ENTRIES = 1 << 17
-MAX_BITS = 17
+FEW_BITS, MAX_BITS = 6, 17  # up to the former there are too few buckets for eight lanes
 MOST = (1 << 254) - 1  # a scalar of full width
 LEAST_TABLED, MOST_TABLED, TABLE_BITS = 1 << 8, 1 << 17, range(12, 17)
 SPARSE = 8  # where fewer than one scalar in so many is not zero, buckets would outnumber the points
@@ -166,7 +167,8 @@ def _window_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, plan: Plan)
         some = np.ascontiguousarray(digits[first:last, start:stop]).reshape(-1)
         fill = _filled_buckets if plan.direct else _sorted_sums
         buckets = fill(bases, rows[start:stop], some, 1 << (plan.bits - 1))
-        KERNELS.weigh_buckets(buckets, plan.bits, last - first, sums[16 * (part * windows + first) :])
+        weigh = KERNELS.weigh_buckets if plan.bits > FEW_BITS else portable.weigh_buckets
+        weigh(buckets, plan.bits, last - first, sums[16 * (part * windows + first) :])
 
     cuts = [windows * k // tasks for k in range(tasks + 1)]
     run_all(partial(task, part, a, b) for part in range(len(parts)) for a, b in pairwise(cuts))

@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,7 +16,7 @@ from typing import Any, TypeVar, cast
 import llvmlite
 import numba
 import numpy as np
-from numba.core import config
+from numba.core import config, event
 
 from prover.backend.kernels.host import kernel_set
 
@@ -47,6 +48,23 @@ def cache_folder() -> str:
             return str(folder)
     except OSError:
         return tempfile.mkdtemp(prefix=f"zkmargin-{name}-")
+
+
+class _Listener(event.Listener):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+
+    def on_start(self, event: Any) -> None:
+        self.tell(event.data["dispatcher"].py_func.__name__.lstrip("_"))
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+def compiling(tell: Callable[[str], None]) -> AbstractContextManager[None]:
+    """Within, `tell` is given the name of each kernel before it is compiled, which the first run does."""
+    context: AbstractContextManager[None] = event.install_listener("numba:compile", _Listener(tell))
+    return context
 
 
 def kernel(function: F) -> F:

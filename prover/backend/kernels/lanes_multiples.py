@@ -19,7 +19,6 @@ from prover.backend.kernels.lanes_points import (
     select_points,
 )
 from prover.backend.kernels.multiples import BITS, WINDOWS
-from prover.backend.kernels.multiples import multiply_points as multiply_few_points
 from prover.backend.kernels.wide import I64, intrinsic
 from prover.backend.kernels.windows import window_bits
 
@@ -130,10 +129,7 @@ def _normalize(points: Array, groups: int, out: Array, start: int, stop: int) ->
 
 @kernel
 def multiply_points(bases: Array, shifted: Array, out: Array, start: int, stop: int) -> None:
-    """As the portable one. out is not bases."""
-    if stop - start < WIDTH:
-        multiply_few_points(bases, shifted, out, start, stop)
-        return
+    """As the portable one, for at least eight points. out is not bases."""
     groups = (stop - start + WIDTH - 1) // WIDTH
     table, points = np.empty(POINT_WORDS * HALF, np.uint64), np.empty(POINT_WORDS * groups, np.uint64)
     indices = np.empty(WIDTH, np.uint32)

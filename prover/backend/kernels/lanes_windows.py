@@ -19,7 +19,6 @@ from prover.backend.kernels.lanes_points import (
 )
 from prover.backend.kernels.points import add_extended, double, load_extended, store_extended
 from prover.backend.kernels.wide import I64, intrinsic, load, store, wrapping_add
-from prover.backend.kernels.windows import weigh_buckets as weigh_few_buckets
 from prover.backend.kernels.windows import window_bits
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +28,6 @@ plain_one8, mul_scalar = constant8(1), SCALAR8.mul
 plain_one, product = SCALAR.plain_one, SCALAR.product
 V8I32 = ir.VectorType(ir.IntType(32), WIDTH)
 DIGIT_GROUPS = 32  # integers at a time, by eight: their words stay in the L1 cache
-FEW = 64  # below so many buckets lanes do not pay
 
 
 @kernel
@@ -135,11 +133,9 @@ def _weigh_window(buckets: Array, first: int, half: int, lane_points: Array, scr
 
 @kernel
 def weigh_buckets(buckets: Array, bits: int, windows: int, out: Array) -> None:
-    """As the portable one: a lane weighs an eighth of the buckets, and is then moved to its place."""
+    """As the portable one, for at least eight buckets: a lane weighs an eighth of them, and is then moved to its
+    place."""
     half = 1 << (bits - 1)
-    if half < FEW:
-        weigh_few_buckets(buckets, bits, windows, out)
-        return
     lane_points, scratch = np.empty(16 * 16, np.uint64), np.empty(4 * 32, np.uint64)
     for w in range(windows):
         _weigh_window(buckets, w * half, half, lane_points, scratch)

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
+
+from prover.backend.kernels import cache
 
 ROOT = Path(__file__).parents[3]
 ADD_UP = """
@@ -54,3 +57,17 @@ def test_a_home_without_a_cache_is_no_error(copy: Path) -> None:
     assert add_up(copy, **home) == (12, True)
     [folder] = copy.glob("zkmargin-*-*")
     assert list(folder.rglob("*.nbi"))
+
+
+def test_compilation_is_told() -> None:
+    told: list[str] = []
+
+    @numba.njit
+    def _twice(x: int) -> int:
+        return 2 * x
+
+    with cache.compiling(told.append):
+        assert _twice(21) == 42
+        assert _twice(4) == 8
+    _twice(1.5)
+    assert told == ["twice"]

@@ -126,7 +126,7 @@ def test_digits(rows: list[int]) -> None:
     assert (found[0][1] == found[1][1]).all()
 
 
-@pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
+@pytest.mark.parametrize("count", [8, 9, 15, 40])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_multiples(family: str, count: int) -> None:
     bases = _points([FAMILIES[family](i) for i in range(count + 2)])
