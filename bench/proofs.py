@@ -27,7 +27,6 @@ from zkmargin.proving import (
 )
 
 SYSTEM_CELLS = 2
-WARM_UP = 7  # log2 of the changes in the batch that is proved first, so that kernels are there
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,9 @@ class ProofJob:
 
     def measure(self) -> list[Measurement]:
         backend = get_backend(self.backend)
-        if self.backend != "reference":  # which has nothing to compile
-            warm = Case.build(backend, WARM_UP, None, 8)
-            prove_batch(warm.key, warm.statement, warm.assignment, backend)
         case = Case.build(backend, self.size, self.accounts, self.limb_bits)
+        if self.backend != "reference":  # which keeps nothing from one proof to the next
+            prove_batch(case.key, case.statement, case.assignment, backend)
         return [m for threads in self.threads for m in self._measure(backend, case, threads)]
 
     def _measure(self, backend: Backend, case: Case, threads: int) -> Iterator[Measurement]:

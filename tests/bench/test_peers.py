@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bench.peers.comparison import PEERS, Compared, compare
 from bench.peers.ours import OurKernel
@@ -19,6 +20,7 @@ from bench.plan import BenchError
 from circuits.field import MODULUS
 from prover.backend.threads import set_workers, workers
 from verifier.curve import G1, linear_combination
+from zkmargin.cli import main
 
 MSM, NTT, MARGIN = Work("msm", 3), Work("ntt", 3), Work("margin", 4)
 
@@ -122,6 +124,14 @@ def test_sizes_alone_say_what_is_compared() -> None:
     options = PeerOptions.of_sizes((3,), 1)
     assert options.works == [Work("msm", 3), Work("ntt", 3), Work("margin", 4), Work("margin", 16)]
     assert options.proof == 5
+
+
+def test_the_command_asks_for_the_comparison(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+    monkeypatch.setattr("bench.peers.session.run_peers", lambda options, output: asked.append((options, output)))
+    done = CliRunner().invoke(main, ["bench", "--peers", "--sizes", "6..7", "--runs", "2", "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert asked == [(PeerOptions.of_sizes((6, 7), 2), tmp_path)]
 
 
 @pytest.mark.long
