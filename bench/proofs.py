@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.book import trade_batch
+from bench.cells import committed_cells
 from bench.measurement import ROUNDS, Clock, Measurement, columns
 from circuits.circuit import Assignment
 from circuits.margin.parameters import Shape
@@ -117,6 +118,7 @@ def describe(case: Case, proof: bytes, peak: int) -> dict[str, int]:
         "rows": case.shape.rows,
         "cells": case.shape.cells,
         "limb_bits": case.shape.limb_bits,
+        **committed_cells(case.key.circuit),
         "proof_bytes": len(proof),
         "peak_bytes": peak,
         "bytes_per_row": peak // case.shape.rows,

@@ -36,6 +36,7 @@ def test_the_least_size_is_measured_and_written(tmp_path: Path) -> None:
     assert sum(row["median_s"] for row in rounds) == pytest.approx(proof["median_s"])
     assert proof["changes"] == proof["accounts"] == 30
     assert proof["peak_bytes"] > 1 << 26
+    assert min(proof["limb_cells"], proof["other_witness_cells"], proof["bus_cells"]) > 0
     assert report["machine"]["kernels"] in ("ifma", "portable")
 
 
