@@ -21,9 +21,6 @@ FIRST_ACCOUNT = 2  # behind the fee cell and the insurance cell
 ROWS_PER_TICK, SECONDS_PER_TICK = 64, 60
 COMFORTABLE, THIN, BROKE = range(3)
 EQUITY = {THIN: (600, 640), BROKE: (100, 200)}  # over 2^16 of the notional; 328 to 1311 is maintenance
-    THIN: (600, 640),
-    BROKE: (100, 200),
-}  # over 2^16 of the notional: maintenance needs 328 to 1311, initial twice
 
 
 def bench_parameters() -> Parameters:
