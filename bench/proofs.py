@@ -28,6 +28,7 @@ from zkmargin.proving import (
 )
 
 SYSTEM_CELLS = 2
+CHANGES_POSITION = ("trade", "liquidate")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Case:
         key = margin_key(parameters, shape, srs, backend)
         statement = batch_statement(batch, commit_cells(srs, backend, shape.cells, batch.old), srs, backend, shape)
         assignment = batch_assignment(key.circuit, parameters, statement, batch, backend)
-        return cls(shape, key, statement, assignment, count, sum(2 for step in batch.steps if step.kind == "trade"))
+        return cls(shape, key, statement, assignment, count, sum(2 for step in batch.steps if step.kind in CHANGES_POSITION))
 
     def verify(self, proof: bytes) -> None:
         public = MarginStatement.under(self.key.verifying, self.statement)

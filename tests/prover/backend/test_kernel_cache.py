@@ -71,3 +71,13 @@ def test_compilation_is_told() -> None:
         assert _twice(4) == 8
     _twice(1.5)
     assert told == ["twice"]
+
+
+@pytest.mark.parametrize("source", ["wide.py", "lanes_field.py", "lanes.py", "host.py"])
+def test_every_source_names_the_folder(tmp_path: Path, source: str) -> None:
+    folder = tmp_path / "kernels"
+    shutil.copytree(ROOT / "prover/backend/kernels", folder)
+    before = cache.digest(folder)
+    assert before == cache.digest(ROOT / "prover/backend/kernels")
+    (folder / source).write_text((folder / source).read_text() + "\n")
+    assert cache.digest(folder) != before
