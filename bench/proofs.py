@@ -52,7 +52,9 @@ class Case:
         key = margin_key(parameters, shape, srs, backend)
         statement = batch_statement(batch, commit_cells(srs, backend, shape.cells, batch.old), srs, backend, shape)
         assignment = batch_assignment(key.circuit, parameters, statement, batch, backend)
-        return cls(shape, key, statement, assignment, count, sum(2 for step in batch.steps if step.kind in CHANGES_POSITION))
+        return cls(
+            shape, key, statement, assignment, count, sum(2 for step in batch.steps if step.kind in CHANGES_POSITION)
+        )
 
     def verify(self, proof: bytes) -> None:
         public = MarginStatement.under(self.key.verifying, self.statement)

@@ -27,6 +27,7 @@ def select() -> SimpleNamespace:
     if kernel_set() == IFMA:
         from prover.backend.kernels import (
             lanes_buckets,
+            lanes_groups,
             lanes_interpreter,
             lanes_multiples,
             lanes_polynomials,
@@ -36,7 +37,7 @@ def select() -> SimpleNamespace:
         )
 
         found |= _kernels(lanes_scalars, lanes_polynomials, lanes_transforms, lanes_interpreter)
-        found |= _kernels(lanes_buckets, lanes_windows, lanes_multiples)
+        found |= _kernels(lanes_groups, lanes_buckets, lanes_windows, lanes_multiples)
     return SimpleNamespace(name=kernel_set(), **found)
 
 

@@ -8,7 +8,7 @@ from numba import types
 
 from prover.backend.kernels.cache import kernel
 from prover.backend.kernels.lanes import PLANAR_BYTES, V8, WIDTH, load_planar, read, splat, spread, store_planar
-from prover.backend.kernels.lanes_buckets import inverse8
+from prover.backend.kernels.lanes_additions import inverse8
 from prover.backend.kernels.lanes_field import BASE8, choose
 from prover.backend.kernels.lanes_points import (
     Projective,

@@ -19,7 +19,7 @@ from prover.backend.kernels.host import IFMA, kernel_set
 if kernel_set() != IFMA:
     pytest.skip("the kernels of this processor are the portable ones", allow_module_level=True)
 
-from prover.backend.kernels import lanes_buckets, lanes_multiples, lanes_windows
+from prover.backend.kernels import lanes_buckets, lanes_groups, lanes_multiples, lanes_windows
 
 COUNT = 3000
 
@@ -55,7 +55,7 @@ def test_sums_of_groups(family: str, spread: str) -> None:
     entries = (2 * random.permutation(COUNT) + random.integers(0, 2, COUNT)).astype(np.uint32)
     expected, found = np.empty(8 * groups, np.uint64), np.full(8 * groups, 1, np.uint64)
     portable.sum_groups(bases, entries, edges, expected, 0, groups)
-    lanes_buckets.sum_groups(bases, entries, edges, found, 0, groups)
+    lanes_groups.sum_groups(bases, entries, edges, found, 0, groups)
     assert (expected == found).all()
 
 
@@ -66,10 +66,10 @@ def test_groups_of_any_length(count: int) -> None:
     edges = np.array([0, count // 3, count // 3, count])
     expected, found = np.empty(24, np.uint64), np.empty(24, np.uint64)
     portable.sum_groups(bases, entries, edges, expected, 0, 3)
-    lanes_buckets.sum_groups(bases, entries, edges, found, 0, 3)
+    lanes_groups.sum_groups(bases, entries, edges, found, 0, 3)
     assert (expected == found).all()
     part = np.full(24, 9, np.uint64)
-    lanes_buckets.sum_groups(bases, entries, edges, part, 1, 3)
+    lanes_groups.sum_groups(bases, entries, edges, part, 1, 3)
     assert (part[8:] == expected[8:]).all()
     assert (part[:8] == 9).all()
 
