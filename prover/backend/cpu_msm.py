@@ -25,6 +25,7 @@ DIRECT_BUCKETS, DIRECT_LOAD = 1 << 11, 4  # buckets, and points for each, from w
 TASK_ENTRIES = 1 << 17
 FEW_BITS, MAX_BITS = 6, 17  # up to the former there are too few buckets for eight lanes
 MOST = (1 << 254) - 1  # a scalar of full width
+SAMPLE, DENSE = 256, 0.75
 LEAST_TABLED, MOST_TABLED, TABLE_BITS = 1 << 8, 1 << 17, range(12, 17)
 SPARSE = 8  # where fewer than one scalar in so many is not zero, buckets would outnumber the points
 
@@ -137,10 +138,12 @@ def _sum(bases: Array, rows: np.ndarray, digits: np.ndarray, plan: Plan) -> Arra
 
 
 def _nonzero(scalars: Vector | Integers) -> np.ndarray:
-    """The indices of non-zero scalars, uint32."""
+    """The indices of scalars that may not be zero, uint32: all of them where a sample says that few are."""
     if isinstance(scalars, np.ndarray):
         return np.flatnonzero(scalars).astype(np.uint32)
     table = elements(scalars).reshape(-1, 4)
+    if len(table) and table[:: max(1, len(table) // SAMPLE)].any(axis=1).mean() > DENSE:
+        return np.arange(len(table), dtype=np.uint32)
     return np.flatnonzero(table[:, 0] | table[:, 1] | table[:, 2] | table[:, 3]).astype(np.uint32)
 
 

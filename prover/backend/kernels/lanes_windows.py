@@ -8,7 +8,19 @@ from numba import types
 
 from prover.backend.kernels.cache import kernel
 from prover.backend.kernels.field import BASE, SCALAR
-from prover.backend.kernels.lanes import V8, WIDTH, address, load8, read, splat, spread, store8, transpose, write
+from prover.backend.kernels.lanes import (
+    V8,
+    WIDTH,
+    address,
+    load8,
+    load_all,
+    read,
+    splat,
+    spread,
+    store8,
+    transpose,
+    write,
+)
 from prover.backend.kernels.lanes_field import BASE8, SCALAR8, constant8
 from prover.backend.kernels.lanes_points import (
     Projective,
@@ -24,7 +36,7 @@ from prover.backend.kernels.windows import window_bits
 Array = np.ndarray[Any, Any]
 mul, canonical, zero, one, is_zero = BASE8.call_mul, BASE8.canonical, BASE8.zero, BASE8.one, BASE8.is_zero
 scalar_zero = BASE.zero
-plain_one8, mul_scalar = constant8(1), SCALAR8.mul
+plain_one8, mul_scalar, add_scalar = constant8(1), SCALAR8.mul, SCALAR8.add
 plain_one, product = SCALAR.plain_one, SCALAR.product
 V8I32 = ir.VectorType(ir.IntType(32), WIDTH)
 DIGIT_GROUPS = 32  # integers at a time, by eight: their words stay in the L1 cache
@@ -37,10 +49,9 @@ def shift_scalars(scalars: Array, rows: Array, shift: Array, out: Array, start: 
     first = np.int64(rows[start]) if stop > start else 0
     if stop - start >= 8 and np.int64(rows[stop - 1]) - first == stop - 1 - start:  # rows ascend, so have no gaps
         whole = start + (stop - start) // 8 * 8
+        added = load_all(shift, 0)
         for i in range(start, whole, 8):
-            store8(out, i, mul_scalar(load8(scalars, first + i - start), plain_one8()))
-        for i in range(start, whole):
-            store(out, i, wrapping_add(load(out, i), load(shift, 0)))
+            store8(out, i, add_scalar(mul_scalar(load8(scalars, first + i - start), plain_one8()), added))
     for i in range(whole, stop):
         store(out, i, wrapping_add(product(load(scalars, rows[i]), plain_one()), load(shift, 0)))
 
