@@ -67,6 +67,23 @@ def test_insecure_keys_are_refused_unless_allowed(proven: Path) -> None:
     assert result.exit_code == 1 and "secret is known" in result.output
 
 
+def test_a_pinned_key(proven: Path) -> None:
+    folder = proven / "proof"
+    digest = json.loads(verify(proven).output)["key"]
+    other = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+
+    def pinned(value: str) -> Result:
+        files = "--key", folder / "key.json", "--statement", folder / "statement.json", folder / "proof.bin"
+        return run("verify", *files, "--allow-insecure", "--key-digest", value)
+
+    assert pinned(digest.upper()).exit_code == 0
+    refused = pinned(other)
+    assert refused.exit_code == 1
+    assert f"the digest of {folder / 'key.json'} is {digest}, not the pinned one" in refused.output
+    malformed = pinned(digest[1:])
+    assert malformed.exit_code == 2 and "expected 64 hex digits" in malformed.output
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a proof or a batch does not hold, 2 bad input or usage.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -301,18 +302,25 @@ def prove(folder: Path, number: int, out: Path | None, backend_name: str, as_jso
 @click.option("--key", "key_file", type=FILE, required=True)
 @click.option("--statement", "statement_file", type=FILE, required=True)
 @click.argument("proof", type=FILE)
+@click.option("--key-digest", help="The key's digest, 64 hex digits: another key is refused. An arbiter pins it.")
 @click.option("--allow-insecure", is_flag=True, help="Accept keys under a setup whose secret is known.")
 @as_json
-def verify(key_file: Path, statement_file: Path, proof: Path, allow_insecure: bool, as_json: bool) -> None:
+def verify(
+    key_file: Path, statement_file: Path, proof: Path, key_digest: str | None, allow_insecure: bool, as_json: bool
+) -> None:
     """Checks a proof against a key and a statement; needs nothing else."""
     from circuits.margin.statement import InvalidStatement, Statement
-    from verifier import InvalidKey, verify
+    from verifier import InvalidKey, InvalidProof, verify
     from verifier.margin import MarginStatement, load_key
 
     try:
         key = load_key(key_file.read_text())
     except (InvalidKey, UnicodeDecodeError) as error:
         raise InvalidKey(f"{key_file}: {error}") from error
+    if key_digest is not None and not re.fullmatch("[0-9a-fA-F]{64}", key_digest):
+        raise click.BadParameter("expected 64 hex digits", param_hint="--key-digest")
+    if key_digest is not None and key.digest != bytes.fromhex(key_digest):
+        raise InvalidProof(f"the digest of {key_file} is {key.digest.hex()}, not the pinned one")
     try:
         statement = Statement.from_json(statement_file.read_text())
     except (InvalidStatement, UnicodeDecodeError) as error:
