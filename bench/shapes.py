@@ -156,7 +156,9 @@ class StandIn:
         srs = insecure_srs(backend, Layout(circuit).powers, b"shapes")
         key, assignment = setup(circuit, b"", srs, backend), witness_of(circuit, backend)
         names = circuit.table("cells").of_kind(Kind.STATE)
-        points = {name: backend.msm(key.bases[1 << size], np.asarray(assignment["cells"][name])) for name in names}
+        points = {
+            name: backend.msm(key.bases[1 << size, 1, 0], np.asarray(assignment["cells"][name])) for name in names
+        }
         return cls(key, Unchanged({("cells", name): point for name, point in points.items()}), assignment)
 
     def prove(self, backend: Backend) -> bytes:
@@ -184,9 +186,8 @@ def main(size: int, runs: int) -> None:
         layout, proof, began = case.key.verifying.layout, case.prove(backend), perf_counter()
         verify(case.key.verifying, case.statement, proof, allow_insecure=True)
         verified = perf_counter() - began
-        commitments = len(layout.witness) + len(layout.bus) + layout.chunks + 2
         figures = [f"{median(times[shape.name]):.2f}" for times in (wall, processor)]
-        report.add_row(shape.name, str(commitments), str(len(proof)), *figures, f"{verified:.2f}")
+        report.add_row(shape.name, str(layout.points), str(len(proof)), *figures, f"{verified:.2f}")
     Console(width=140).print(report)
 
 

@@ -29,18 +29,20 @@ def to_points(backend: Backend, points: Sequence[Point]) -> Points:
 
 
 def commit_values(backend: Backend, basis: Points, values: Values) -> Point:
-    """sum f(omega^i) [L_i(tau)]_1, unblinded."""
+    """sum f(omega^i) [L_i(tau)]_1, unblinded; under a basis of a pack, the column's share in its commitment."""
     return backend.msm(basis, values.scalars)
 
 
 def blind_commitments(
-    backend: Backend, blinding_points: Points, commitments: Sequence[Point], blinds: Sequence[Sequence[int]]
+    backend: Backend, blinding_points: Sequence[Points], commitments: Sequence[Point], blinds: Sequence[Sequence[int]]
 ) -> list[Point]:
-    """Adds sum_j b_j ([tau^(n+j)]_1 - [tau^j]_1) to each commitment; all products in one call of the backend."""
+    """Adds sum_j b_j B_j to each commitment, under its own points B_j (at width k and slot i they are
+    [tau^(i+k(n+j))]_1 - [tau^(i+kj)]_1); all products in one call of the backend."""
     scalars = [blind for row in blinds for blind in row]
     if not scalars:
         return list(commitments)
-    bases = backend.concatenate_points([blinding_points[: len(row)] for row in blinds])
+    rows = zip(blinding_points, blinds, strict=True)
+    bases = backend.concatenate_points([points[: len(row)] for points, row in rows])
     products = iter(affine(backend, backend.multiply_points(bases, backend.vector(scalars))))
     return [
         total([commitment, *(next(products) for _ in row)]) for commitment, row in zip(commitments, blinds, strict=True)
@@ -50,31 +52,41 @@ def blind_commitments(
 def first_quotient(
     backend: Backend, polynomials: Mapping[ColumnKey, Vector], openings: Sequence[Opening], v: int
 ) -> Vector:
-    """W = sum_i v^i (f_i - r_i) / Z_{S_i}, by sets of points."""
+    """W = sum_i v^i (F_i - r_i) / Z_i, by sets of points: division by X^k - s is division by X - s in each of the k
+    slots."""
+    groups: dict[tuple[tuple[int, ...], int], list[tuple[Opening, int]]] = {}
+    for opening, power in zip(openings, powers(v, len(openings)), strict=True):
+        groups.setdefault((opening.points, opening.width), []).append((opening, power))
     quotients = []
-    for points, combined in _by_points(backend, polynomials, openings, powers(v, len(openings))).items():
+    for (points, width), members in groups.items():
+        slots = _slots(backend, polynomials, members, width)
         for point in points:  # dividing by X - s for each s in S drops the remainder r
-            combined = backend.divide_linear(combined, point)
-        quotients.append(combined)
+            slots = [backend.divide_linear(slot, point) if len(slot) else slot for slot in slots]
+        quotients.append(_joined(backend, slots))
     return backend.combine(quotients, [1] * len(quotients))
 
 
 def second_quotient(
     backend: Backend, polynomials: Mapping[ColumnKey, Vector], openings: Sequence[Opening], v: int, z: int, w: Vector
 ) -> Vector:
-    """W' = (sum_i u_i (f_i - r_i(z)) - W) / (X - z), where division drops the constants."""
-    weights = opening_weights(openings, v, z)
-    vectors = [polynomials[opening.key] for opening in openings]
-    return backend.divide_linear(backend.combine([*vectors, w], [*weights, MODULUS - 1]), z)
+    """W' = (sum_i u_i (F_i - r_i(z)) - W) / (X - z), where division drops the constants."""
+    groups: dict[int, list[tuple[Opening, int]]] = {}
+    for opening, weight in zip(openings, opening_weights(openings, v, z), strict=True):
+        groups.setdefault(opening.width, []).append((opening, weight))
+    sums = [_joined(backend, _slots(backend, polynomials, members, width)) for width, members in groups.items()]
+    return backend.divide_linear(backend.combine([*sums, w], [*[1] * len(sums), MODULUS - 1]), z)
 
 
-def _by_points(
-    backend: Backend, polynomials: Mapping[ColumnKey, Vector], openings: Sequence[Opening], scalars: Sequence[int]
-) -> dict[tuple[int, ...], Vector]:
-    groups: dict[tuple[int, ...], list[tuple[Vector, int]]] = {}
-    for opening, scalar in zip(openings, scalars, strict=True):
-        groups.setdefault(opening.points, []).append((polynomials[opening.key], scalar))
-    return {
-        points: backend.combine([vector for vector, _ in members], [scalar for _, scalar in members])
-        for points, members in groups.items()
-    }
+def _slots(
+    backend: Backend, polynomials: Mapping[ColumnKey, Vector], weighted: Sequence[tuple[Opening, int]], width: int
+) -> list[Vector]:
+    """The f_i of sum_i X^i f_i(X^width), which is the sum of these openings' polynomials with their weights."""
+    slots: list[list[tuple[Vector, int]]] = [[] for _ in range(width)]
+    for opening, weight in weighted:
+        for slot, member in zip(slots, opening.members, strict=False):
+            slot.append((polynomials[member], weight))
+    return [backend.combine([vector for vector, _ in slot], [weight for _, weight in slot]) for slot in slots]
+
+
+def _joined(backend: Backend, slots: list[Vector]) -> Vector:
+    return slots[0] if len(slots) == 1 else backend.interleave(slots)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from circuits.circuit import Assignment
 from circuits.field import MODULUS
+from circuits.table import Kind
 from prover.backend import Backend, Vector
 from prover.errors import ProverError
 from prover.key import ProvingKey
@@ -67,15 +68,16 @@ def _rounds(setting: Setting, assignment: Assignment) -> bytes:
     writer.absorb_message(statement.encode())
     setting.progress(ROUNDS, 0, 5)
     columns = commit_witness(setting, assignment)
-    for name in [*layout.witness, *(reversal_key(table, new) for table, _, new in layout.reversals)]:
+    witness = [pack.name for pack in layout.packs_of(Kind.WITNESS)]
+    for name in [*witness, *(reversal_key(table, new) for table, _, new in layout.reversals)]:
         writer.write_point(".".join(name), columns.commitments[name])
     challenges = {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
 
     # Round 2: helpers and running sums of the bus, the total of each table -> alpha
     setting.progress(ROUNDS, 1, 5)
     bus, sigmas = commit_bus(setting, columns, challenges)
-    for name in layout.bus:
-        writer.write_point(".".join(name), bus.commitments[name])
+    for pack in layout.packs_of(Kind.BUS):
+        writer.write_point(".".join(pack.name), bus.commitments[pack.name])
     for table in layout.sigmas:
         writer.write_scalar(f"{table}.sigma", sigmas[table])
     challenges["alpha"] = writer.challenge("alpha")

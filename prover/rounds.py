@@ -18,7 +18,7 @@ from prover.kzg import blind_commitments, commit_values, first_quotient, second_
 from prover.polynomial import Integers, Values, column_values, elements, interpolate
 from prover.program import Scalars
 from prover.quotient import table_quotient
-from verifier.curve import Point
+from verifier.curve import Point, total
 from verifier.identity import Query, query_point
 from verifier.kzg import Opening, powers
 from verifier.openings import Evaluations, reversal_key
@@ -50,7 +50,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns by name: values in the rows, coefficients of the blinded polynomials, and the proof's commitments."""
+    """Columns by name: values in the rows, coefficients of the blinded polynomials, and the proof's commitments by the
+    name of their pack."""
 
     values: Mapping[ColumnKey, Values]
     coefficients: Mapping[ColumnKey, Vector]
@@ -87,7 +88,7 @@ def commit_witness(setting: Setting, assignment: Assignment) -> Columns:
     """Round 1: all columns of witness, statement and key; commitments of the witness and the reversals."""
     layout, backend = setting.layout, setting.backend
     values = {**_assigned(setting, assignment), **_mask(setting)}
-    witness = _commit(setting, "witness", {key: values[key] for key in layout.witness})
+    witness = _commit(setting, "witness", {key: values[key] for key in layout.circuit.columns(Kind.WITNESS)})
     others = {key: column for key, column in values.items() if key not in witness.values}
     reversals = _commit(setting, "reversals", _reversals(setting, values))
     unblinded = backend.each(lambda column: interpolate(backend, column.vector(backend), []), others.values())
@@ -109,7 +110,7 @@ def commit_bus(setting: Setting, columns: Columns, challenges: Mapping[str, int]
         scalars = setting.scalars(challenges)
         made, sigmas[table.name] = bus_columns(backend, circuit, table, columns.in_rows(backend, table.name), scalars)
         values |= {(table.name, name): elements(column) for name, column in made.items()}
-    committed = _commit(setting, "bus", {key: values[key] for key in setting.layout.bus})
+    committed = _commit(setting, "bus", {key: values[key] for key in circuit.columns(Kind.BUS)})
     return committed.without_rows(), sigmas
 
 
@@ -222,31 +223,31 @@ def _reversals(setting: Setting, values: Mapping[ColumnKey, Values]) -> dict[Col
 
 
 def _commit(setting: Setting, stage: str, values: Mapping[ColumnKey, Values]) -> Columns:
-    """Commits to columns by their values and blinds them."""
-    step, committed = _steps(setting, stage, len(values)), Columns(values, {}, {})
-    for table in setting.key.circuit.tables:
-        committed |= _commit_table(
-            setting, table.size, {key: values[key] for key in values if key[0] == table.name}, step
-        )
-    return committed
-
-
-def _commit_table(setting: Setting, size: int, values: Mapping[ColumnKey, Values], step: Callable[[], None]) -> Columns:
-    key, backend = setting.key, setting.backend
-    blinds = {name: [setting.random() for _ in range(_blinds(setting.layout, name))] for name in values}
+    """Blinds columns and commits to them by their values, each under the basis of its place in its pack."""
+    backend, key, layout = setting.backend, setting.key, setting.layout
+    step = _steps(setting, stage, len(values))
+    blinds = {name: [setting.random() for _ in range(_blinds(layout, name))] for name in values}
+    places = {name: layout.places.get(name, (key.circuit.table(name[0]).size, 1, 0)) for name in values}
 
     def made(name: ColumnKey) -> tuple[Point, Vector]:
         step()
         column = values[name]
-        return commit_values(backend, key.bases[size], column), interpolate(
+        return commit_values(backend, key.bases[places[name]], column), interpolate(
             backend, column.vector(backend), blinds[name]
         )
 
     columns = backend.each(made, values)
-    plain = [point for point, _ in columns]
-    points = blind_commitments(backend, key.blinding_points[size], plain, list(blinds.values()))
+    blinding_points = [key.blinding_points[place] for place in places.values()]
+    shares = blind_commitments(backend, blinding_points, [point for point, _ in columns], list(blinds.values()))
     coefficients = {name: vector for name, (_, vector) in zip(values, columns, strict=True)}
-    return Columns(values, coefficients, dict(zip(values, points, strict=True)))
+    return Columns(values, coefficients, _packed(layout, dict(zip(values, shares, strict=True))))
+
+
+def _packed(layout: Layout, shares: Mapping[ColumnKey, Point]) -> dict[ColumnKey, Point]:
+    """The commitments of packs from those of their columns; a reversal has its own."""
+    packs = {pack.name: pack.members for pack in layout.packs if pack.members[0] in shares}
+    alone = {name: (name,) for name in shares if name not in layout.places}
+    return {name: total([shares[member] for member in members]) for name, members in {**packs, **alone}.items()}
 
 
 def _steps(setting: Setting, stage: str, total: int) -> Callable[[], None]:

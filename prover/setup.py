@@ -22,8 +22,9 @@ from prover.kzg import affine
 from prover.ptau import PtauFile, open_ptau
 from verifier.curve import G1, G2Point, in_g2, pairings_agree
 from verifier.key import INSECURE
+from verifier.proof import Basis
 
-FORMAT = "zkmargin setup 1"
+FORMAT = "zkmargin setup 2"
 CEREMONY = "ceremony"
 CHALLENGE_BITS = 128  # of the random weights under which points are checked
 SMALLEST_STORED_BASIS = 2
@@ -45,7 +46,7 @@ class SRS:
     """Powers [tau^i]_1 from i = 0 on, [tau]_2, and where they come from.
 
     kind: `ceremony` or `insecure`. source: the file's BLAKE2b or the seed. bases: Lagrange bases that are known
-    already, by domain size.
+    already.
     """
 
     kind: str
@@ -53,8 +54,8 @@ class SRS:
     tau_g2: G2Point
     source: str
     backend: Backend
-    bases: dict[int, Points] = field(default_factory=dict)
-    make_basis: Callable[[int], Points] | None = None
+    bases: dict[Basis, Points] = field(default_factory=dict)
+    make_basis: Callable[[int, int, int], Points] | None = None
 
     @property
     def digest(self) -> bytes:
@@ -62,13 +63,23 @@ class SRS:
         parts = json.dumps([FORMAT, self.kind, self.source, affine(self.backend, self.powers[1:2]), self.tau_g2])
         return hashlib.sha256(parts.encode()).digest()
 
-    def lagrange(self, n: int) -> Points:
-        """[L_i(tau)]_1 of the domain of n points; SetupError when there are too few powers."""
-        if n > len(self.powers):
-            raise SetupError(f"setup: a domain of {n} points needs as many powers of tau, there are {len(self.powers)}")
-        if n not in self.bases:
-            self.bases[n] = self.make_basis(n) if self.make_basis else self.backend.lagrange(self.powers[:n])
-        return self.bases[n]
+    def lagrange(self, n: int, width: int = 1, slot: int = 0) -> Points:
+        """[tau^slot * L_i(tau^width)]_1 of the domain of n points; SetupError when there are too few powers."""
+        basis = (n, width, slot)
+        if n * width > len(self.powers):
+            raise SetupError(
+                f"setup: a domain of {n} points needs {n * width} powers of tau, there are {len(self.powers)}"
+            )
+        if basis not in self.bases:
+            make = self.make_basis or self._transformed
+            self.bases[basis] = make(n, width, slot)
+        return self.bases[basis]
+
+    def _transformed(self, n: int, width: int, slot: int) -> Points:
+        if width == 1:
+            return self.backend.lagrange(self.powers[:n])
+        strided = _array(self.backend, self.powers[: n * width]).reshape(-1, 64)[slot::width]
+        return self.backend.lagrange(self.backend.points(strided.tobytes()))
 
 
 def insecure_srs(backend: Backend, size: int, seed: bytes) -> SRS:
@@ -76,8 +87,9 @@ def insecure_srs(backend: Backend, size: int, seed: bytes) -> SRS:
     allowed."""
     tau = int.from_bytes(hashlib.sha512(b"zkmargin insecure setup" + seed).digest(), "big") % MODULUS
 
-    def basis(n: int) -> Points:
-        return backend.fixed_base(backend.vector(lagrange_evaluations(n, range(n), tau)))
+    def basis(n: int, width: int, slot: int) -> Points:
+        values = backend.vector(lagrange_evaluations(n, range(n), pow(tau, width, MODULUS)))
+        return backend.fixed_base(backend.combine([values], [pow(tau, slot, MODULUS)]))
 
     powers = backend.fixed_base(backend.powers(tau, size))
     return SRS(INSECURE, powers, _multiple_of_g2(tau), f"seed {seed.hex()}", backend, {}, basis)
@@ -97,8 +109,8 @@ def import_ptau(backend: Backend, path: str | Path, size: int, blake2b: str | No
     srs = SRS(CEREMONY, powers, tau_g2, source, backend)
     n = SMALLEST_STORED_BASIS
     while n <= size and (data := file.lagrange(n)) is not None:
-        srs.bases[n] = _points(backend, file, data)
-        check_basis(backend, powers, srs.bases[n], str(path))
+        srs.bases[n, 1, 0] = _points(backend, file, data)
+        check_basis(backend, powers, srs.bases[n, 1, 0], str(path))
         n *= 2
     return srs
 
@@ -126,7 +138,9 @@ def check_basis(backend: Backend, powers: Points, basis: Points, name: str) -> N
 def save_srs(srs: SRS, path: str | Path) -> None:
     """Writes powers and all known bases to one .npz file, whole or not at all."""
     backend, path = srs.backend, Path(path)
-    arrays: dict[str, Any] = {f"basis_{n}": _array(backend, points) for n, points in srs.bases.items()}
+    arrays: dict[str, Any] = {
+        "basis_" + "_".join(map(str, basis)): _array(backend, points) for basis, points in srs.bases.items()
+    }
     arrays["powers"] = _array(backend, srs.powers)
     header = {
         "format": FORMAT,
@@ -156,7 +170,7 @@ def load_srs(backend: Backend, path: str | Path) -> SRS:
             raise SetupError(f"{path}: the checksum does not fit, the file was changed")
         points = {name: backend.points(array.tobytes()) for name, array in arrays.items()}
         powers = points.pop("powers")
-        bases = {int(name.removeprefix("basis_")): basis for name, basis in points.items()}
+        bases = {_basis(name): basis for name, basis in points.items()}
         (x0, x1), (y0, y1) = ((int(c) for c in pair) for pair in header["tau_g2"])
         kind, source = header["kind"], header["source"]
     except SetupError:
@@ -170,6 +184,11 @@ def load_srs(backend: Backend, path: str | Path) -> SRS:
     if not all(backend.on_curve(points) for points in (powers, *bases.values())):
         raise SetupError(f"{path}: a point is not on the curve")
     return SRS(kind, powers, ((x0, x1), (y0, y1)), source, backend, bases)
+
+
+def _basis(name: str) -> Basis:
+    n, width, slot = map(int, name.removeprefix("basis_").split("_"))
+    return n, width, slot
 
 
 def _multiple_of_g2(scalar: int) -> G2Point:

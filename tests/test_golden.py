@@ -36,11 +36,10 @@ def measure(shape: Shape) -> dict[str, Any]:
         }
         for table in circuit.tables
     }
-    commitments = len(layout.witness) + len(layout.bus) + len(layout.reversals) + layout.chunks + 2
     return {
         "circuit digest": circuit.digest.hex(),
         "tables": tables,
-        "commitments in a proof": commitments,
+        "commitments in a proof": layout.points,
         "evaluations in a proof": len(layout.queries),
         "proof bytes": layout.size,
         "powers of tau": layout.powers,

@@ -26,10 +26,10 @@ from zkmargin.state import State
 from zkmargin.transactions import Deposit, Open, Tick, Trade, Withdraw
 
 
-@pytest.mark.parametrize("published", [True, False])
-def test_every_kind_of_transition_in_real_proofs(published: bool) -> None:
+@pytest.mark.parametrize(("published", "packing"), [(True, 1), (False, 1), (False, 8)])
+def test_every_kind_of_transition_in_real_proofs(published: bool, packing: int) -> None:
     """Three batches chained by their commitments; the last root is that of the last cells, computed from nothing."""
-    shape, backend = Shape(32, 16, 8, published), get_backend("cpu")
+    shape, backend = Shape(32, 16, 8, published, packing), get_backend("cpu")
     batches, parameters = every_kind(shape)
     srs = insecure_srs(backend, layout_of(parameters, shape).powers, b"modes")
     key = margin_key(parameters, shape, srs, backend)

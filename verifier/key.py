@@ -10,7 +10,7 @@ from circuits.circuit import Circuit
 from circuits.table import Kind
 from verifier.curve import G2Point, Point, decode_point, encode_point, in_g2
 from verifier.errors import InvalidKey
-from verifier.proof import Layout
+from verifier.proof import MOST_PACKED, Layout
 from verifier.statement import ColumnKey
 
 FORMAT = "zkmargin verifying key 1"
@@ -23,19 +23,23 @@ class VerifyingKey:
     """Everything a verifier trusts.
 
     parameters: canonical bytes of what the circuit was built from. published_diff: whether statements list the
-    state's differences. srs_kind: `ceremony` or `insecure`. srs_digest: 32 bytes that name the setup.
+    state's differences. packing: the most columns that a commitment holds. fixed: by the name of the pack. srs_kind:
+    `ceremony` or `insecure`. srs_digest: 32 bytes that name the setup.
     """
 
     circuit: Circuit
     parameters: bytes
     published_diff: bool
+    packing: int
     fixed: Mapping[ColumnKey, Point]
     tau_g2: G2Point
     srs_kind: str
     srs_digest: bytes
 
     def __post_init__(self) -> None:
-        if list(self.fixed) != self.circuit.columns(Kind.FIXED):
+        if type(self.packing) is not int or not 1 <= self.packing <= MOST_PACKED:
+            raise InvalidKey(f"key: {self.packing!r} columns in a commitment: 1 to {MOST_PACKED} are possible")
+        if list(self.fixed) != [pack.name for pack in self.layout.packs_of(Kind.FIXED)]:
             raise InvalidKey("key: the commitments are not those of the circuit's fixed columns in order")
         if self.srs_kind not in SRS_KINDS:
             raise InvalidKey(f"key: unknown kind of setup {self.srs_kind!r}")
@@ -46,14 +50,16 @@ class VerifyingKey:
 
     @cached_property
     def layout(self) -> Layout:
-        return Layout(self.circuit, self.published_diff)
+        return Layout(self.circuit, self.published_diff, self.packing)
 
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 over every part; variable parts carry their length."""
         state = hashlib.sha256(FORMAT.encode())
         state.update(
-            self.circuit.digest + bytes([self.published_diff, SRS_KINDS.index(self.srs_kind)]) + self.srs_digest
+            self.circuit.digest
+            + bytes([self.published_diff, self.packing, SRS_KINDS.index(self.srs_kind)])
+            + self.srs_digest
         )
         state.update(len(self.parameters).to_bytes(8, "big") + self.parameters)
         state.update(len(self.fixed).to_bytes(8, "big") + b"".join(map(encode_point, self.fixed.values())))
@@ -66,6 +72,7 @@ class VerifyingKey:
             "circuit": self.circuit.digest.hex(),
             "parameters": self.parameters.hex(),
             "published_diff": self.published_diff,
+            "packing": self.packing,
             "fixed": [[*key, encode_point(point).hex()] for key, point in self.fixed.items()],
             "tau_g2": [[hex(c) for c in coordinate] for coordinate in self.tau_g2],
             "srs_kind": self.srs_kind,
@@ -87,6 +94,7 @@ class VerifyingKey:
                 circuit,
                 bytes.fromhex(data["parameters"]),
                 data["published_diff"],
+                data["packing"],
                 {(table, column): _point(point) for table, column, point in data["fixed"]},
                 ((x_0, x_1), (y_0, y_1)),
                 data["srs_kind"],

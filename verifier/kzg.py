@@ -1,8 +1,11 @@
 """Many openings in two points: SHPLONK (Boneh, Drake, Fisch, Gabizon 2020, eprint 2020/081, section 4).
 
-Polynomial f_i is opened on a set S_i, where r_i of degree < |S_i| takes its values. With u_i = v^i / Z_{S_i}(z):
-W = sum v^i (f_i - r_i) / Z_{S_i}, and f(X) = sum u_i (f_i(X) - r_i(z)) - W(X) vanishes at z, which
+Polynomial F_i is opened on a set S_i, where r_i of degree < |S_i| takes its values. With u_i = v^i / Z_i(z), where Z_i
+vanishes on S_i: W = sum v^i (F_i - r_i) / Z_i, and f(X) = sum u_i (F_i(X) - r_i(z)) - W(X) vanishes at z, which
 W' = f / (X - z) shows.
+
+F(X) = sum_i X^i f_i(X^k) is opened at all k-th roots of the points s where the f_i are: Z(X) = prod_s (X^k - s), and
+r(X) = sum_i X^i r_i(X^k), where r_i takes the values of f_i.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +22,22 @@ Commitment = Sequence[tuple[int, Point]]
 
 @dataclass(frozen=True)
 class Opening:
-    """A polynomial's values at distinct points."""
+    """Values at distinct points of the polynomials f_0, f_1, ... in one commitment, sum_i X^i f_i(X^width).
+
+    key: names the commitment, members: the polynomials. values: of each one, at the points in order.
+    """
 
     key: ColumnKey
+    members: tuple[ColumnKey, ...]
     points: tuple[int, ...]
-    values: tuple[int, ...]
+    values: tuple[tuple[int, ...], ...]
+    width: int = 1
+
+    def remainder(self, z: int) -> int:
+        """r(z)"""
+        power = pow(z, self.width, MODULUS)
+        remainders = [interpolate_at(self.points, values, power) for values in self.values]
+        return sum(power * value for power, value in zip(powers(z, self.width), remainders, strict=False)) % MODULUS
 
 
 def powers(base: int, count: int) -> list[int]:
@@ -34,12 +48,16 @@ def powers(base: int, count: int) -> list[int]:
 
 
 def opening_weights(openings: Sequence[Opening], v: int, z: int) -> list[int]:
-    """u_i = v^i / Z_{S_i}(z); InvalidProof when z is one of the points."""
-    vanishing = {points: _vanishing(points, z) for points in {opening.points for opening in openings}}
+    """u_i = v^i / Z_i(z); InvalidProof when z is one of the points."""
+    sets = {(opening.points, opening.width) for opening in openings}
+    vanishing = {(points, width): _vanishing(points, pow(z, width, MODULUS)) for points, width in sets}
     if 0 in vanishing.values():
         raise InvalidProof("challenge z: it is a point of the openings")
     reciprocal = dict(zip(vanishing, inverses(list(vanishing.values())), strict=True))
-    return [power * reciprocal[o.points] % MODULUS for power, o in zip(powers(v, len(openings)), openings, strict=True)]
+    return [
+        power * reciprocal[o.points, o.width] % MODULUS
+        for power, o in zip(powers(v, len(openings)), openings, strict=True)
+    ]
 
 
 def interpolate_at(points: Sequence[int], values: Sequence[int], x: int) -> int:
@@ -64,7 +82,7 @@ def check_openings(
     """InvalidProof unless e(F + z*W', [1]_2) = e(W', [tau]_2), where F commits to f."""
     w, w_prime = proof
     weights = opening_weights(openings, v, z)
-    remainder = sum(u * interpolate_at(o.points, o.values, z) for u, o in zip(weights, openings, strict=True))
+    remainder = sum(weight * opening.remainder(z) for weight, opening in zip(weights, openings, strict=True))
     terms = [(-remainder, G1), (-1, w), (z, w_prime)]
     for weight, opening in zip(weights, openings, strict=True):
         terms += [(weight * scalar, point) for scalar, point in commitments[opening.key]]

@@ -45,8 +45,9 @@ def load_key(text: str) -> VerifyingKey:
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidKey(f"key: {type(error).__name__} {error}") from error
     key = VerifyingKey.from_json(data, circuit)
-    if key.published_diff != shape.published_diff:
-        raise InvalidKey("key: published_diff is not what its parameters say")
+    for name in ("published_diff", "packing"):
+        if getattr(key, name) != getattr(shape, name):
+            raise InvalidKey(f"key: {name} is not what its parameters say")
     return key
 
 

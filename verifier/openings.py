@@ -7,7 +7,7 @@ from circuits.field import MODULUS
 from verifier.curve import Point
 from verifier.identity import Query, query_point
 from verifier.kzg import Commitment, Opening
-from verifier.proof import QUOTIENT, Layout
+from verifier.proof import QUOTIENT, Layout, Pack
 from verifier.statement import ColumnKey
 
 
@@ -28,19 +28,12 @@ def reversal_key(table: str, new: str) -> ColumnKey:
     return table, f"{new} reversed"
 
 
-def column_points(layout: Layout, zeta: int) -> dict[ColumnKey, tuple[int, ...]]:
-    """Where each polynomial is opened, by name: every column, the reversals, and the quotient."""
-    circuit, back = layout.circuit, pow(zeta, -1, MODULUS)
-    reversed_columns = {(table, name) for table, old, new in layout.reversals for name in (old, new)}
-    points: dict[ColumnKey, tuple[int, ...]] = {}
-    for key, rotations in layout.rotations.items():
-        table = circuit.table(key[0])
-        extra = (back,) if key in reversed_columns else ()
-        points[key] = (*(query_point(table, rotation, zeta) for rotation in rotations), *extra)
-    for table_name, _, new in layout.reversals:
-        points[reversal_key(table_name, new)] = (zeta,)
-    points[QUOTIENT] = (zeta,)
-    return points
+def pack_points(layout: Layout, pack: Pack, zeta: int) -> tuple[int, ...]:
+    """Where the columns of a pack are opened."""
+    table, (name, column) = layout.circuit.table(pack.members[0][0]), pack.members[0]
+    reversed_columns = {(owner, state) for owner, *pair in layout.reversals for state in pair}
+    back = (pow(zeta, -1, MODULUS),) if (name, column) in reversed_columns else ()
+    return (*(query_point(table, rotation, zeta) for rotation in layout.rotations[name, column]), *back)
 
 
 def openings(layout: Layout, evaluations: Evaluations, quotient: int, zeta: int) -> list[Opening]:
@@ -55,13 +48,24 @@ def openings(layout: Layout, evaluations: Evaluations, quotient: int, zeta: int)
         values[table, new] += (new_back,)
         values[reversal_key(table, new)] = (reversal,)
     values[QUOTIENT] = (quotient,)
-    return [Opening(key, points, values[key]) for key, points in column_points(layout, zeta).items()]
+    packs = [
+        Opening(
+            pack.name,
+            pack.members,
+            pack_points(layout, pack, zeta),
+            tuple(values[column] for column in pack.members),
+            pack.width,
+        )
+        for pack in layout.packs
+    ]
+    single = [*(reversal_key(table, new) for table, _, new in layout.reversals), QUOTIENT]
+    return packs + [Opening(key, (key,), (zeta,), (values[key],)) for key in single]
 
 
 def commitments_of(
     layout: Layout, points: Mapping[ColumnKey, Point], chunks: Sequence[Point], zeta: int
 ) -> dict[ColumnKey, Commitment]:
-    """What each opening is of: a column's commitment; for the quotient its chunks folded, sum zeta^(i*L) [Q_i]."""
+    """What each opening is of: a pack's commitment; for the quotient its chunks folded, sum zeta^(i*L) [Q_i]."""
     step = pow(zeta, layout.chunk_length, MODULUS)
     folded = [(pow(step, i, MODULUS), chunk) for i, chunk in enumerate(chunks)]
     return {**{key: [(1, point)] for key, point in points.items()}, QUOTIENT: folded}

@@ -1,5 +1,6 @@
 """The verifier: five rounds, read from the proof, and what must hold of them."""
 
+from circuits.table import Kind
 from verifier.curve import Point
 from verifier.errors import InvalidProof
 from verifier.identity import (
@@ -35,14 +36,14 @@ def verify(key: VerifyingKey, statement: Statement, proof: bytes, allow_insecure
     # Round 1: statement, columns of the witness -> beta, gamma, w
     reader.absorb(key.digest)
     reader.absorb_message(statement.encode())
-    witness = {name: reader.read_point(".".join(name)) for name in layout.witness}
+    witness = {pack.name: reader.read_point(".".join(pack.name)) for pack in layout.packs_of(Kind.WITNESS)}
     reversals = {
         reversal_key(table, new): reader.read_point(f"{table}.{new} reversed") for table, _, new in layout.reversals
     }
     challenges = {name: reader.challenge(name) for name in ("beta", "gamma", "w")}
 
     # Round 2: helpers and running sums of the bus, the total of each table -> alpha
-    bus = {name: reader.read_point(".".join(name)) for name in layout.bus}
+    bus = {pack.name: reader.read_point(".".join(pack.name)) for pack in layout.packs_of(Kind.BUS)}
     sigmas = {table: reader.read_scalar(f"{table}.sigma") for table in layout.sigmas}
     challenges["alpha"] = reader.challenge("alpha")
 

@@ -192,8 +192,8 @@ def setup(
         if ptau
         else insecure_srs(backend, layout.powers, str(insecure).encode())
     )
-    for table in layout.circuit.tables:
-        srs.lagrange(table.size)
+    for basis in layout.bases:
+        srs.lagrange(*basis)
     save_srs(srs, out)
     show({"setup": str(out), "kind": srs.kind, "source": srs.source, "powers": len(srs.powers)}, False)
 

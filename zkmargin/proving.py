@@ -22,13 +22,13 @@ from zkmargin.witness import build_assignment
 
 def layout_of(parameters: Parameters, shape: Shape) -> Layout:
     """The layout of the margin circuit's proofs."""
-    return Layout(margin_circuit(parameters, shape), shape.published_diff)
+    return Layout(margin_circuit(parameters, shape), shape.published_diff, shape.packing)
 
 
 def margin_key(parameters: Parameters, shape: Shape, srs: SRS, backend: Backend) -> ProvingKey:
     """The keys of the margin circuit; ProverError when the SRS is too small."""
     circuit = margin_circuit(parameters, shape)
-    return setup(circuit, encode_parameters(parameters, shape), srs, backend, shape.published_diff)
+    return setup(circuit, encode_parameters(parameters, shape), srs, backend, shape.published_diff, shape.packing)
 
 
 def commit_cells(srs: SRS, backend: Backend, size: int, cells: Mapping[int, int]) -> Point:

@@ -19,6 +19,7 @@ BAND_MAX = 1 << 14
 FEE_CAP_MAX = (1 << 16) - 1
 DOMAIN_MAX = 1 << 28  # points of the largest domain of BN254's scalar field
 LIMB_BITS = (4, 8, 16)
+PACKING_MAX = 16
 T = TypeVar("T")
 
 
@@ -103,12 +104,17 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Shape:
-    """Table sizes, powers of two: rows of transitions, cells of the state; width of limbs; is the diff published."""
+    """Table sizes, powers of two: rows of transitions, cells of the state; width of limbs; is the diff published.
+
+    packing: how many columns share a commitment of the proof: with 1 a proof is made fastest, with more it is smaller
+    and cheaper to verify.
+    """
 
     rows: int
     cells: int
     limb_bits: int
     published_diff: bool
+    packing: int = 1
 
     def __post_init__(self) -> None:
         for name in ("rows", "cells"):
@@ -120,6 +126,7 @@ class Shape:
             raise ParameterError("limb_bits", f"one of {LIMB_BITS} is needed, not {self.limb_bits!r}")
         if type(self.published_diff) is not bool:
             raise ParameterError("published_diff", f"true or false is needed, not {self.published_diff!r}")
+        check_integer("packing", self.packing, 1, PACKING_MAX)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -62,6 +62,14 @@ class CpuBackend(CpuGroup):
         out = _blank(sum(map(len, parts)))
         return Elements(np.concatenate([elements(part) for part in parts], out=out) if parts else out)
 
+    def interleave(self, parts: list[Vector]) -> Vector:
+        n = max(map(len, parts), default=0)
+        out = _blank(len(parts) * n).reshape(n, len(parts), 4)
+        for i, part in enumerate(parts):
+            out[: len(part), i] = elements(part).reshape(-1, 4)
+            out[len(part) :, i] = 0
+        return Elements(out.reshape(-1))
+
     def slice(self, v: Vector, start: int, stop: int) -> Vector:
         return Elements(elements(v)[4 * start : 4 * stop])
 

@@ -67,6 +67,10 @@ class Backend(Protocol):
         """The parts one after the other."""
         ...
 
+    def interleave(self, parts: list[Vector]) -> Vector:
+        """Element i + k*j of k parts is element j of part i; shorter parts are padded with zeros."""
+        ...
+
     def slice(self, v: Vector, start: int, stop: int) -> Vector:
         """Elements start to stop - 1; 0 <= start <= stop <= len(v)."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import zip_longest
 from typing import Any
 
 import galois
@@ -58,6 +59,10 @@ class ReferenceBackend(ReferenceGroup):
 
     def concatenate(self, parts: list[Elements]) -> Elements:
         return _elements([value for part in parts for value in self.integers(part)])
+
+    def interleave(self, parts: list[Elements]) -> Elements:
+        rows = zip_longest(*map(self.integers, parts), fillvalue=0)
+        return _elements([value for row in rows for value in row])
 
     def slice(self, v: Elements, start: int, stop: int) -> Elements:
         return v[start:stop]

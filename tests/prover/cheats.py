@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from circuits.circuit import Assignment
+from circuits.table import Kind
 from prover.backend import get_backend
 from prover.prove import write_evaluations
 from prover.rounds import (
@@ -113,8 +114,8 @@ def proof_by(cheat: Cheat, made: Case, assignment: Assignment, statement: ToySta
     columns = cheat.columns(setting, columns, _first_challenges(setting, columns, cheat)[1])
     writer, challenges = _first_challenges(setting, columns, cheat)
     bus, sigmas = commit_bus(setting, columns, challenges)
-    for name in setting.layout.bus:
-        writer.write_point(".".join(name), bus.commitments[name])
+    for pack in setting.layout.packs_of(Kind.BUS):
+        writer.write_point(".".join(pack.name), bus.commitments[pack.name])
     alpha = _alpha(setting, writer, sigmas)
     sigmas = dict(cheat.sigmas(setting, sigmas, {**challenges, "alpha": alpha}))
     for table in setting.layout.sigmas:
@@ -127,8 +128,8 @@ def _first_challenges(setting: Setting, columns: Columns, cheat: Cheat) -> tuple
     writer = ForgetfulWriter(cheat.forgotten)
     writer.absorb(setting.key.verifying.digest)
     writer.absorb_message(setting.statement.encode())
-    names = [*setting.layout.witness, *(reversal_key(table, new) for table, _, new in setting.layout.reversals)]
-    for name in names:
+    witness = [pack.name for pack in setting.layout.packs_of(Kind.WITNESS)]
+    for name in [*witness, *(reversal_key(table, new) for table, _, new in setting.layout.reversals)]:
         writer.write_point(".".join(name), columns.commitments[name])
     return writer, {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
 

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from circuits.circuit import Circuit
 from circuits.field import MODULUS, lagrange_evaluations
+from circuits.table import Kind
 from tests.prover.cheats import ForgetfulWriter
 from tests.toy_circuits import CELLS, ToyStatement
 from tests.verifier.cases import Case
 from verifier.curve import G1, Point, linear_combination
 from verifier.identity import Query, public_evaluations, quotient_value
-from verifier.kzg import Commitment, Opening, interpolate_at, opening_weights
+from verifier.kzg import Commitment, Opening, opening_weights
 from verifier.openings import Evaluations, commitments_of, openings
-from verifier.proof import Layout
+from verifier.proof import BLINDED, Layout
 from verifier.statement import ColumnKey
 
 
@@ -20,9 +21,9 @@ def forged_openings(made: Case, statement: ToyStatement) -> bytes:
     layout, circuit, writer = made.key.verifying.layout, made.key.circuit, ForgetfulWriter(frozenset({"W"}))
     writer.absorb(made.key.verifying.digest)
     writer.absorb_message(statement.encode())
-    write_points(writer, layout.witness)
+    write_points(writer, [pack.name for pack in layout.packs_of(Kind.WITNESS)])
     challenges = {name: writer.challenge(name) for name in ("beta", "gamma", "w")}
-    write_points(writer, layout.bus)
+    write_points(writer, [pack.name for pack in layout.packs_of(Kind.BUS)])
     sigmas = balancing_sigmas(circuit, layout, statement, challenges)
     for table in layout.sigmas:
         writer.write_scalar(f"{table}.sigma", sigmas[table])
@@ -35,7 +36,7 @@ def forged_openings(made: Case, statement: ToyStatement) -> bytes:
     known = {**evaluations, **public_evaluations(circuit, statement, zeta)}
     quotient = quotient_value(circuit, known, challenges, sigmas, statement.scalars(), zeta)
     opened = openings(layout, Evaluations(evaluations), quotient, zeta)
-    columns: dict[ColumnKey, Point] = dict.fromkeys([*layout.witness, *layout.bus], G1)
+    columns: dict[ColumnKey, Point] = {pack.name: G1 for pack in layout.packs if pack.kind in BLINDED}
     points = {**made.key.verifying.fixed, **statement.state_commitments(), **columns}
     commitments = commitments_of(layout, points, [G1] * layout.chunks, zeta)
     v = writer.challenge("v")
@@ -72,6 +73,6 @@ def matching_w(opened: list[Opening], commitments: Mapping[ColumnKey, Commitment
     """W = sum u_i (C_i - r_i(z)): with W' = 0 the pairing equation holds."""
     weights = opening_weights(opened, v, z)
     terms = [(u * scalar, point) for u, o in zip(weights, opened, strict=True) for scalar, point in commitments[o.key]]
-    values = sum(u * interpolate_at(o.points, o.values, z) for u, o in zip(weights, opened, strict=True))
+    values = sum(u * o.remainder(z) for u, o in zip(weights, opened, strict=True))
     terms.append((-values, G1))
     return linear_combination([point for _, point in terms], [scalar for scalar, _ in terms])

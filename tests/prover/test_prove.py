@@ -79,7 +79,7 @@ def test_representatives_mod_r_give_the_same_proof() -> None:
     assert prove_and_verify("ledger", {**made.assignment, "steps": steps}, made.statement, 1) == made.proof
 
 
-@pytest.mark.parametrize("name", ["private ledger", "plain", "twins"])
+@pytest.mark.parametrize("name", ["private ledger", "plain", "twins", "packed private ledger", "packed twins"])
 def test_backends_give_the_same_proof(name: str) -> None:
     assert case(name, backend="reference").proof == case(name).proof
 
@@ -88,7 +88,7 @@ def test_fresh_randomness_changes_every_blinded_element() -> None:
     made = case("ledger")
     layout = made.key.verifying.layout
     other = prove_and_verify("ledger", made.assignment, made.statement)
-    points = len(layout.witness) + len(layout.bus)
+    points = layout.points - layout.chunks - 2
     for start in range(0, 64 * points, 64):
         assert other[start : start + 64] != made.proof[start : start + 64]
 

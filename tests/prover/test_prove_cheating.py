@@ -35,13 +35,13 @@ def changed(assignment: Assignment, table: str, **columns: list[int]) -> Assignm
     return {**assignment, table: {**assignment[table], **columns}}
 
 
-@pytest.mark.parametrize("name", ["ledger", "private ledger", "twins"])
+@pytest.mark.parametrize("name", ["ledger", "private ledger", "twins", "packed ledger", "packed private ledger"])
 def test_the_honest_cheat_is_a_proof(name: str) -> None:
     made = case(name)
     made.verify(proof_by(Cheat(), made, made.assignment))
 
 
-@pytest.mark.parametrize("name", ["private ledger", "twins"])
+@pytest.mark.parametrize("name", ["private ledger", "twins", "packed ledger"])
 def test_every_element_is_absorbed_before_the_next_challenge(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Forgetting an element changes every challenge that comes after it and none before."""
     made = case(name)
@@ -118,7 +118,7 @@ def recommit(
     backend, size = setting.backend, len(values)
     vector = backend.vector(values)
     plain = backend.msm(setting.key.srs.lagrange(size), vector)
-    [commitment] = blind_commitments(backend, setting.key.blinding_points[size], [plain], [blinds])
+    [commitment] = blind_commitments(backend, [setting.key.blinding_points[size, 1, 0]], [plain], [blinds])
     key = (table, name)
     return columns | Columns({key: elements(vector)}, {key: interpolate(backend, vector, blinds)}, {key: commitment})
 
@@ -216,7 +216,11 @@ def test_zeta_in_the_domain(monkeypatch: pytest.MonkeyPatch, zeta: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "check", "match"),
-    [("ledger", "check_state_differences", "cells.new"), ("private ledger", "check_reversals", "cells.new")],
+    [
+        ("ledger", "check_state_differences", "cells.new"),
+        ("private ledger", "check_reversals", "cells.new"),
+        ("packed private ledger", "check_reversals", "cells.new"),
+    ],
 )
 def test_a_state_of_too_high_degree(monkeypatch: pytest.MonkeyPatch, name: str, check: str, match: str) -> None:
     """`new` + X^N - 1 agrees with `new` on the domain, but nobody who knows the cells could open its commitment."""

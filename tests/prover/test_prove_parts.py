@@ -16,7 +16,7 @@ from prover.quotient import split_length, table_quotient
 from prover.rounds import Setting, split
 from tests.toy_circuits import ledger
 from tests.verifier.cases import NAMES, case, key_of, stream
-from verifier.openings import column_points
+from verifier.openings import pack_points
 from verifier.proof import BLINDED, Layout
 
 
@@ -104,22 +104,24 @@ def rank(matrix: list[list[int]]) -> int:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_openings_and_commitment_of_a_column_are_independent_and_uniform(name: str) -> None:
-    """As linear forms in the blinding scalars: the evaluations at k points and the one at tau have rank k + 1."""
+    """As linear forms in the blinding scalars: the evaluations at k points have rank k, with the one at tau k + 1, and
+    with that at tau^width, by which a column enters a shared commitment, k + 2."""
     backend, layout, zeta, tau = get_backend("cpu"), key_of(name).verifying.layout, 987654321, 123456789
     seen = set()
-    for key, points in column_points(layout, zeta).items():
-        if key not in layout.rotations:
-            continue
-        table = layout.circuit.table(key[0])
-        count, blinded = layout.blinds(key), table.columns[key[1]] in BLINDED
-        assert count == (2 * len(points) if blinded else 0)
+    packs = {column: pack for pack in layout.packs for column in pack.members}
+    for key, pack in packs.items():
+        points, table = pack_points(layout, pack, zeta), layout.circuit.table(key[0])
+        count, blinded, shown = layout.blinds(key), pack.kind in BLINDED, sorted({tau, pow(tau, pack.width, MODULUS)})
+        assert count == (2 * len(points) + len(shown) - 1 if blinded else 0)
         if not blinded:
             continue
         seen.add(len(points))
         zeros = backend.vector([0] * table.size)
         units = [[int(i == j) for i in range(count)] for j in range(count)]
         multiples = [backend.integers(interpolate(backend, zeros, unit)) for unit in units]
-        assert rank([[at(multiple, x) for multiple in multiples] for x in (*points, tau)]) == len(points) + 1
+        assert rank([[at(multiple, x) for multiple in multiples] for x in (*points, *shown)]) == len(points) + len(
+            shown
+        )
         assert all(at(multiple, pow(root_of_unity(table.size), 3, MODULUS)) == 0 for multiple in multiples)
     assert seen
 

@@ -40,8 +40,8 @@ def cpu() -> Backend:
 @pytest.fixture(scope="module")
 def with_bases(backend: Backend) -> SRS:
     made = insecure_srs(backend, SIZE, SEED)
-    for n in (4, 8):
-        made.lagrange(n)
+    for basis in ((4, 1, 0), (8, 1, 0), (4, 2, 1)):
+        made.lagrange(*basis)
     return made
 
 
@@ -66,8 +66,20 @@ def test_bases_by_scalars_and_by_group_transform_agree(srs: SRS) -> None:
 
 def test_a_basis_is_made_once_and_only_while_there_are_powers(srs: SRS) -> None:
     assert srs.lagrange(8) is srs.lagrange(8)
-    with pytest.raises(SetupError, match="a domain of 16 points needs as many powers of tau, there are 9"):
+    with pytest.raises(SetupError, match="a domain of 16 points needs 16 powers of tau, there are 9"):
         srs.lagrange(16)
+    with pytest.raises(SetupError, match="a domain of 4 points needs 12 powers of tau, there are 9"):
+        srs.lagrange(4, 3)
+
+
+def test_the_basis_of_a_pack_is_its_definition(srs: SRS) -> None:
+    """tau^i * L_j(tau^k), from the secret and from the powers."""
+    unknown, tau = replace(srs, make_basis=None, bases={}), tau_of(SEED)
+    for n, width, slot in ((4, 2, 0), (4, 2, 1), (2, 3, 2), (8, 1, 0)):
+        values = lagrange_evaluations(n, range(n), pow(tau, width, MODULUS))
+        expected = [g1_multiple(pow(tau, slot, MODULUS) * v) for v in values]
+        assert affine(srs.backend, srs.lagrange(n, width, slot)) == expected
+        assert affine(srs.backend, unknown.lagrange(n, width, slot)) == expected
 
 
 def test_the_digest_names_the_setup_and_not_its_size(srs: SRS, backend: Backend) -> None:
@@ -125,7 +137,9 @@ def stored(srs: SRS, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("reader", ["cpu", "reference"])
 def test_what_is_stored_comes_back_in_any_backend(srs: SRS, stored: Path, reader: str) -> None:
     loaded = load_srs(get_backend(reader), stored)
-    assert same(loaded, srs) and loaded.digest == srs.digest and sorted(loaded.bases) == [4, 8]
+    assert (
+        same(loaded, srs) and loaded.digest == srs.digest and sorted(loaded.bases) == [(4, 1, 0), (4, 2, 1), (8, 1, 0)]
+    )
     assert affine(loaded.backend, loaded.lagrange(2)) == affine(srs.backend, srs.lagrange(2))
 
 
@@ -181,7 +195,7 @@ def test_files_of_another_kind(cpu: Backend, tmp_path: Path) -> None:
 
 
 HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "version": (lambda h: h | {"format": "zkmargin setup 2"}, "of version 'zkmargin setup 2', not 'zkmargin setup 1'"),
+    "version": (lambda h: h | {"format": "zkmargin setup 3"}, "of version 'zkmargin setup 3', not 'zkmargin setup 2'"),
     "kind": (lambda h: h | {"kind": CEREMONY}, "checksum does not fit"),
     "source": (lambda h: h | {"source": "seed 00"}, "checksum does not fit"),
     "tau": (lambda h: h | {"tau_g2": [["1", "2"], ["3", "4"]]}, "checksum does not fit"),
@@ -208,8 +222,11 @@ def test_headers_are_checked(cpu: Backend, stored: Path, name: str) -> None:
         (lambda s: replace(s, kind="other"), "its header is not that of a setup"),
         (lambda s: replace(s, tau_g2=((1, 2), (3, 4))), "its header is not that of a setup"),
         (lambda s: replace(s, powers=s.backend.points(bytes([5] + [0] * 63))), "a point is not on the curve"),
-        (lambda s: replace(s, bases={1: s.backend.points(bytes([5] + [0] * 63))}), "a point is not on the curve"),
-        (lambda s: replace(s, bases={"x": s.powers}), "not a setup file"),
+        (
+            lambda s: replace(s, bases={(1, 1, 0): s.backend.points(bytes([5] + [0] * 63))}),
+            "a point is not on the curve",
+        ),
+        (lambda s: replace(s, bases={("x", 1, 0): s.powers}), "not a setup file"),
     ],
 )
 def test_a_setup_that_was_stored_wrong(

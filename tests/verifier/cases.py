@@ -14,8 +14,9 @@ from prover.setup import SRS, insecure_srs
 from tests.toy_circuits import Ledger, ToyStatement, ledger, plain, random_ledger, random_plain, random_twins, twins
 from verifier import verify
 
-POWERS, SEED = 64, b"toy circuits"
-NAMES = ("ledger", "private ledger", "plain", "twins")
+POWERS, SEED = 256, b"toy circuits"
+NAMES = ("ledger", "private ledger", "plain", "twins", "packed ledger", "packed private ledger", "packed twins")
+PACKING = 3
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,16 @@ def committed(made: Ledger, backend: Backend, setup: SRS) -> ToyStatement:
 
 @cache
 def key_of(name: str, backend: str = "cpu") -> ProvingKey:
-    build = {"plain": plain, "twins": twins}.get(name, ledger)
-    return setup(build(), name.encode(), srs(backend), get_backend(backend), published_diff=name != "private ledger")
+    build = {"plain": plain, "twins": twins}.get(name.removeprefix("packed "), ledger)
+    published, packing = "private" not in name, PACKING if "packed" in name else 1
+    return setup(build(), name.encode(), srs(backend), get_backend(backend), published, packing)
 
 
 def witness_of(name: str, seed: int, backend: str = "cpu") -> tuple[Assignment, ToyStatement]:
-    if name in ("plain", "twins"):
-        return {"plain": random_plain, "twins": random_twins}[name](seed)
-    made = random_ledger(seed, published=name == "ledger")
+    made_by = {"plain": random_plain, "twins": random_twins}.get(name.removeprefix("packed "))
+    if made_by is not None:
+        return made_by(seed)
+    made = random_ledger(seed, published="private" not in name)
     return made.assignment, committed(made, get_backend(backend), srs(backend))
 
 

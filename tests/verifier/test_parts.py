@@ -135,10 +135,22 @@ def test_interpolation_at_a_point() -> None:
 
 
 def test_z_among_the_points_is_refused() -> None:
-    opening = Opening(("t", "c"), (3, 5), (0, 0))
+    names = (("t", "c"), ("t", "d"))
+    opening = Opening(names[0], names[:1], (3, 5), ((0, 0),))
     assert opening_weights([opening, opening], 2, 4) == [MODULUS - 1, MODULUS - 2]
     with pytest.raises(InvalidProof, match=r"^challenge z"):
         opening_weights([opening], 2, 5)
+    packed = Opening(names[0], names, (3, 25), ((0, 0), (0, 0)), 2)
+    assert opening_weights([packed], 2, 4) == [pow(13 * -9, -1, MODULUS)]
+    with pytest.raises(InvalidProof, match=r"^challenge z"):
+        opening_weights([packed], 2, -5)
+
+
+def test_remainder_of_a_pack() -> None:
+    """F(X) = f(X^2) + X*g(X^2) with f = 7 + Y and g = 2 - Y is its own remainder on the roots of two points."""
+    names = (("t", "f"), ("t", "g"))
+    opening = Opening(names[0], names, (3, 5), ((10, 12), (-1, -3)), 2)
+    assert opening.remainder(4) % MODULUS == (7 + 16 + 4 * (2 - 16)) % MODULUS
 
 
 def test_the_bus_balances_with_the_public_rows() -> None:

@@ -21,7 +21,7 @@ WORD = 32
 @pytest.mark.parametrize("name", NAMES)
 def test_true_proofs_pass(name: str) -> None:
     made = case(name)
-    assert len(made.proof) == Layout(made.key.circuit, name != "private ledger").size
+    assert len(made.proof) == Layout(made.key.circuit, "private" not in name, made.key.verifying.packing).size
     made.verify()
 
 
@@ -32,7 +32,7 @@ def refuse(made: Case, proof: bytes, match: str | None = None) -> None:
 
 def elements(layout: Layout) -> list[tuple[int, bool]]:
     """(offset, whether it is a point) of each element of a proof."""
-    points = [True] * (len(layout.witness) + len(layout.reversals) + len(layout.bus))
+    points = [True] * (layout.points - layout.chunks - 2)
     scalars = [False] * (len(layout.queries) + 3 * len(layout.reversals))
     kinds = points + [False] * len(layout.sigmas) + [True] * layout.chunks + scalars + [True, True]
     offsets, position = [], 0
@@ -56,7 +56,9 @@ def spliced(proof: bytes, offset: int, part: bytes) -> bytes:
     return proof[:offset] + part + proof[offset + len(part) :]
 
 
-@pytest.mark.parametrize(("name", "step"), [("plain", 1), ("twins", 3), ("private ledger", 11)])
+@pytest.mark.parametrize(
+    ("name", "step"), [("plain", 1), ("twins", 3), ("private ledger", 11), ("packed private ledger", 5)]
+)
 def test_elements_replaced_by_valid_ones_are_refused(name: str, step: int) -> None:
     made = case(name)
     for offset, point in elements(made.key.verifying.layout)[::step]:
@@ -64,14 +66,14 @@ def test_elements_replaced_by_valid_ones_are_refused(name: str, step: int) -> No
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["twins", "ledger", "private ledger"])
+@pytest.mark.parametrize("name", ["twins", "ledger", "private ledger", "packed ledger"])
 def test_every_element_replaced_by_a_valid_one_is_refused(name: str) -> None:
     made = case(name)
     for offset, point in elements(made.key.verifying.layout):
         refuse(made, other_element(made.proof, offset, point))
 
 
-@pytest.mark.parametrize("name", ["private ledger", "twins"])
+@pytest.mark.parametrize("name", ["private ledger", "twins", "packed ledger"])
 def test_every_word_that_is_not_canonical_is_refused_by_name(name: str) -> None:
     made = case(name)
     for offset, point in elements(made.key.verifying.layout):

@@ -52,6 +52,14 @@ def test_sizes_without_a_domain_are_refused(backend: Backend, n: int) -> None:
         backend.intt(backend.vector([]))
 
 
+@pytest.mark.parametrize("lengths", [[], [0], [3], [2, 2, 2], [3, 0, 1], [0, 0], [1, 40, 17, 5]])
+def test_interleaving_pads_with_zeros(backend: Backend, lengths: list[int]) -> None:
+    parts = [elements(length, length) for length in lengths]
+    rows = range(max(lengths, default=0))
+    expected = [part[j] if j < len(part) else 0 for j in rows for part in parts]
+    assert backend.integers(backend.interleave([backend.vector(part) for part in parts])) == expected
+
+
 EDGES = [0, 1, 2, MODULUS - 1, MODULUS - 2, (1 << 253) - 1, 1 << 253, MODULUS // 2]
 
 
