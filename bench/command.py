@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from bench.measurement import STAGES
+from circuits.margin.parameters import PACKING_MAX
 
 LARGEST = 28
 
@@ -61,6 +62,9 @@ class Numbers(click.ParamType):
 @click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="The median counts.")
 @click.option("--accounts", type=click.IntRange(min=2), help="Of a proof; default: as many as position changes.")
 @click.option("--limb-bits", type=click.Choice(["8", "16"]), default="16", show_default=True)
+@click.option(
+    "--packing", type=click.IntRange(1, PACKING_MAX), default=1, show_default=True, help="Columns a commitment."
+)
 @click.option("--peers", is_flag=True, help="Instead of stages: MSM, NTT and proofs beside other provers, on one core.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write the results there.")
 def bench(
@@ -71,6 +75,7 @@ def bench(
     runs: int,
     accounts: int | None,
     limb_bits: str,
+    packing: int,
     peers: bool,
     output: Path | None,
 ) -> None:
@@ -83,4 +88,4 @@ def bench(
     from bench.plan import Options
     from bench.session import run_session
 
-    run_session(Options(stages, backends, sizes, threads, runs, int(limb_bits), accounts), output)
+    run_session(Options(stages, backends, sizes, threads, runs, int(limb_bits), accounts, packing), output)

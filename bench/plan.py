@@ -38,7 +38,7 @@ class BenchError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """sizes, threads: as asked for. accounts: None for as many as position changes."""
+    """sizes, threads: as asked for. accounts: None for as many as position changes. packing: columns a commitment."""
 
     stages: tuple[str, ...]
     backends: tuple[str, ...]
@@ -47,6 +47,7 @@ class Options:
     runs: int
     limb_bits: int
     accounts: int | None
+    packing: int = 1
 
 
 def make_plan(options: Options) -> tuple[list[Job], list[str]]:
@@ -102,7 +103,11 @@ def _jobs(options: Options, backend: str, threads: tuple[int, ...], possible: di
         result.append(KernelJob(backend, kernels, threads, options.runs, options.limb_bits))
     if rounds:
         for size in possible[rounds[0]]:
-            result.append(ProofJob(backend, rounds, size, threads, options.runs, options.limb_bits, options.accounts))
+            result.append(
+                ProofJob(
+                    backend, rounds, size, threads, options.runs, options.limb_bits, options.accounts, options.packing
+                )
+            )
     return result
 
 

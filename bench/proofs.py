@@ -2,7 +2,7 @@
 
 import resource
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.book import trade_batch
@@ -43,11 +43,12 @@ class Case:
     changes: int
 
     @classmethod
-    def build(cls, backend: Backend, size: int, accounts: int | None, limb_bits: int) -> "Case":
+    def build(cls, backend: Backend, size: int, accounts: int | None, limb_bits: int, packing: int) -> "Case":
         """2^(size-1) rows of trades, one of them spent on the collection of fees; as many accounts as changes unless
         told."""
         count = accounts or (1 << size) - SYSTEM_CELLS
         parameters, shape, batch = trade_batch(1 << (size - 1), count, limb_bits)
+        shape = replace(shape, packing=packing)
         srs = insecure_srs(backend, layout_of(parameters, shape).powers, b"bench")
         key = margin_key(parameters, shape, srs, backend)
         statement = batch_statement(batch, commit_cells(srs, backend, shape.cells, batch.old), srs, backend, shape)
@@ -72,6 +73,7 @@ class ProofJob:
     runs: int
     limb_bits: int
     accounts: int | None
+    packing: int
 
     @property
     def title(self) -> str:
@@ -79,7 +81,7 @@ class ProofJob:
 
     def measure(self) -> list[Measurement]:
         backend = get_backend(self.backend)
-        case = Case.build(backend, self.size, self.accounts, self.limb_bits)
+        case = Case.build(backend, self.size, self.accounts, self.limb_bits, self.packing)
         if self.backend != "reference":  # which keeps nothing from one proof to the next
             prove_batch(case.key, case.statement, case.assignment, backend)
         return [m for threads in self.threads for m in self._measure(backend, case, threads)]
@@ -121,6 +123,7 @@ def describe(case: Case, proof: bytes, peak: int) -> dict[str, int]:
         "rows": case.shape.rows,
         "cells": case.shape.cells,
         "limb_bits": case.shape.limb_bits,
+        "packing": case.shape.packing,
         **committed_cells(case.key.circuit),
         "proof_bytes": len(proof),
         "peak_bytes": peak,

@@ -48,6 +48,7 @@ def proofs_table(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
                     "accounts": f"{d['accounts']:,}",
                     "rows": f"{d['rows']:,}",
                     "limb bits": d["limb_bits"],
+                    "packing": d["packing"],
                     "proof bytes": f"{d['proof_bytes']:,}",
                     "peak MiB": f"{d['peak_bytes'] // MIB:,}",
                     "bytes a row": f"{d['bytes_per_row']:,}",

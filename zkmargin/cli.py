@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from circuits.margin.parameters import PACKING_MAX
+
 DOES_NOT_HOLD, BAD_INPUT = 1, 2
 BAD_INPUT_ERRORS = {
     "BackendError", "BenchError", "InputError", "InvalidKey", "InvalidStatement",
@@ -49,6 +51,13 @@ def population_options(command: Any) -> Any:
             show_default=True,
             type=click.Choice(["8", "16"]),
             callback=lambda _c, _p, v: int(v),
+        ),
+        click.option(
+            "--packing",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1, PACKING_MAX),
+            help="Columns a commitment: 1 proves fastest, 8 verifies cheapest.",
         ),
         click.option(
             "--seed",
@@ -147,6 +156,7 @@ def demo(
     accounts: int,
     rows: int,
     limb_bits: int,
+    packing: int,
     seed: str,
     backend_name: str,
     as_json: bool,
@@ -158,7 +168,7 @@ def demo(
 
     if not as_json:
         click.echo("Insecure setup from a stated seed: its secret is known. For development only.", err=True)
-    parameters, shape, batches = make_batches(tape, oracle, day, accounts, rows, limb_bits, seed)
+    parameters, shape, batches = make_batches(tape, oracle, day, accounts, rows, limb_bits, packing, seed)
     with progress_bar(as_json) as progress:
         report = run_demo(parameters, shape, batches, seed, backend_name, progress)
     if as_json:
@@ -226,6 +236,7 @@ def tape(
     accounts: int,
     rows: int,
     limb_bits: int,
+    packing: int,
     seed: str,
     out: Path,
 ) -> None:
@@ -236,7 +247,7 @@ def tape(
     from zkmargin.demo import make_batches
     from zkmargin.files import write_parameters, write_transactions
 
-    parameters, shape, batches = make_batches(tape, oracle, day, accounts, rows, limb_bits, seed)
+    parameters, shape, batches = make_batches(tape, oracle, day, accounts, rows, limb_bits, packing, seed)
     out.mkdir(parents=True, exist_ok=True)
     write_parameters(out / "parameters.json", parameters, shape)
     written = [write_transactions(out / f"batch-{number:03}.jsonl", batch) for number, batch in enumerate(batches)]

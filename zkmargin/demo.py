@@ -25,7 +25,14 @@ Batches = Iterator[list[Transaction]]
 
 
 def make_batches(
-    tapes: Sequence[Path], oracle: Path | None, day: str | None, accounts: int, rows: int, limb_bits: int, seed: str
+    tapes: Sequence[Path],
+    oracle: Path | None,
+    day: str | None,
+    accounts: int,
+    rows: int,
+    limb_bits: int,
+    packing: int,
+    seed: str,
 ) -> tuple[Parameters, Shape, Batches]:
     """Parameters, shape, and the batches of a population on a tape: the trades of the files, else of the price model.
 
@@ -37,7 +44,7 @@ def make_batches(
     prints = prints[:: -(-len(prints) // count)]
     if oracle is not None:
         prints = on_bars(prints, read_bars(oracle), oracle, day)
-    shape = Shape(rows, 1 << (accounts + FIRST_ACCOUNT - 1).bit_length(), limb_bits, True)
+    shape = Shape(rows, 1 << (accounts + FIRST_ACCOUNT - 1).bit_length(), limb_bits, True, packing)
     parameters = population_parameters(prints[0].price, prints[0].time)
     return parameters, shape, Population(prints, parameters, shape, accounts, seed).batches()
 

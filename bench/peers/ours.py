@@ -16,7 +16,7 @@ def measure_ours(work: Work, runs: int) -> Timing:
     """For `margin` the size is log2 of the changes, which one proof takes in by the thousand."""
     if work.kind != "margin":
         return run_alone(OurKernel(work, runs))
-    [proof] = run_alone(ProofJob("cpu", ("proof",), work.size, (1,), runs, LIMB_BITS, None))
+    [proof] = run_alone(ProofJob("cpu", ("proof",), work.size, (1,), runs, LIMB_BITS, None, 1))
     return Timing(proof.seconds, proof.cpu, "verified", dict(proof.detail))
 
 

@@ -54,7 +54,7 @@ def of_the_tape(batch: list[Transaction]) -> list[Trade]:
 
 
 def test_a_population_is_seeded_and_keeps_the_tape() -> None:
-    arguments = (), None, None, 64, 128, 8
+    arguments = (), None, None, 64, 128, 8, 1
     parameters, shape, made = make_batches(*arguments, "a")
     batches = list(made)
     assert batches == list(make_batches(*arguments, "a")[2]) != list(make_batches(*arguments, "b")[2])
@@ -239,7 +239,7 @@ def test_tapes_fill_a_batch_with_liquidations_among_it(name: str) -> None:
     if any(TAPES[name]) and not DATA.is_dir():
         pytest.skip("the market data folder ../shared/data is not here")
     tapes = [DATA / tape] if tape else []
-    parameters, shape, made = make_batches(tapes, DATA / oracle if oracle else None, day, 4096, 4096, 16, "test")
+    parameters, shape, made = make_batches(tapes, DATA / oracle if oracle else None, day, 4096, 4096, 16, 1, "test")
     batches = list(made)
     *openings, batch = replay(parameters, shape, batches)
     assert not any(opening.refusals for opening in openings) and set(refused(batch)) == {"band"}

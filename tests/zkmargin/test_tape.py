@@ -140,7 +140,7 @@ def test_steps_of_the_price_model_have_the_stated_deviation() -> None:
 def test_a_day_without_bars_is_named() -> None:
     bars = DATA / "bitmex_xbtusd_1m_2020-03_blackthursday.csv.gz"
     with pytest.raises(InputError, match="no bar of 1999-01-01"):
-        make_batches([], bars, "1999-01-01", 64, 128, 8, "test")
+        make_batches([], bars, "1999-01-01", 64, 128, 8, 1, "test")
 
 
 def test_tapes_follow_each_other(tmp_path: Path) -> None:
