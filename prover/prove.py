@@ -25,7 +25,7 @@ from verifier.identity import (
     check_reversals,
     check_state_differences,
     check_zeta,
-    public_evaluations,
+    public_values,
     quotient_value,
 )
 from verifier.openings import Evaluations, openings, reversal_key
@@ -95,7 +95,7 @@ def _rounds(setting: Setting, assignment: Assignment) -> bytes:
     evaluations = evaluate(setting, columns, zeta)
     write_evaluations(writer, layout, evaluations)
     folded = fold_chunks(setting, chunks, zeta)
-    quotient = check_witness(setting, evaluations, folded, challenges, sigmas, zeta)
+    quotient = check_witness(setting, evaluations, folded, {**challenges, "zeta": zeta}, sigmas)
 
     # Round 5: all openings in two points, W -> z -> W'
     setting.progress(ROUNDS, 4, 5)
@@ -120,20 +120,20 @@ def check_witness(
     folded: Vector,
     challenges: Mapping[str, int],
     sigmas: Mapping[str, int],
-    zeta: int,
 ) -> int:
     """Q(zeta). ProverError when the verifier's equations do not hold: a proof of a false witness is never written."""
-    circuit, statement = setting.key.circuit, setting.statement
+    layout, zeta = setting.layout, challenges["zeta"]
     try:
-        check_zeta(setting.layout, zeta)
-        check_balance(circuit, sigmas, statement.public_terms(), challenges)
-        if setting.layout.published_diff:
-            check_state_differences(circuit, statement.state_differences(), evaluations.columns, zeta)
-        check_reversals(setting.layout, evaluations.reversals, zeta)
+        check_zeta(layout, zeta)
+        public = public_values(layout, setting.statement, challenges)
+        check_balance(sigmas, public.fractions)
+        if layout.published_diff:
+            check_state_differences(layout.state_pairs, public.differences, evaluations.columns)
+        check_reversals(layout, evaluations.reversals, zeta)
     except InvalidProof as error:
         raise ProverError(f"the witness does not hold: {error}") from error
-    known = {**evaluations.columns, **public_evaluations(circuit, statement, zeta)}
-    expected = quotient_value(circuit, known, challenges, sigmas, statement.scalars(), zeta)
+    known = {**evaluations.columns, **public.columns}
+    expected = quotient_value(layout.circuit, known, challenges, sigmas, public.scalars, zeta)
     if setting.backend.evaluate(folded, zeta) != expected:
         raise ProverError("the witness does not hold: a constraint is violated (circuits.check names it)")
     return expected

@@ -22,7 +22,7 @@ from tests.circuits.margin.cheats import CHEATS, Cheat, as_cheat
 from tests.circuits.margin.laws import TAMPERS
 from tests.circuits.margin.story import sheet
 from verifier import InvalidProof, verify
-from verifier.identity import public_evaluations, quotient_value
+from verifier.identity import public_values, quotient_value
 from verifier.margin import MarginStatement
 from verifier.openings import Evaluations
 from zkmargin.proving import margin_key
@@ -56,11 +56,11 @@ def without_conscience(
     _: object,
     challenges: Mapping[str, int],
     sigmas: Mapping[str, int],
-    zeta: int,
 ) -> int:
     """In place of the prover's own check: the value that the verifier will compute, whether or not it is true."""
-    known = {**evaluations.columns, **public_evaluations(setting.key.circuit, setting.statement, zeta)}
-    return quotient_value(setting.key.circuit, known, challenges, sigmas, setting.statement.scalars(), zeta)
+    public = public_values(setting.layout, setting.statement, challenges)
+    known = {**evaluations.columns, **public.columns}
+    return quotient_value(setting.key.circuit, known, challenges, sigmas, public.scalars, challenges["zeta"])
 
 
 def judge(monkeypatch: pytest.MonkeyPatch, cheat: Cheat) -> None:

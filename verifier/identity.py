@@ -1,17 +1,47 @@
 """The equations between evaluations: the quotient identity, the balance of the bus, the difference of the states."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from circuits.circuit import Circuit, PublicTerm
 from circuits.expression import Expression, Scalars, evaluate, nodes
 from circuits.field import MODULUS, inverse, inverses, lagrange_evaluations, root_of_unity
 from circuits.table import Table
+from verifier.curve import Point
 from verifier.errors import InvalidProof
-from verifier.proof import Layout
+from verifier.proof import Layout, StatePair
 from verifier.statement import ColumnKey, StateDifference, Statement, column_rows
 
 Query = tuple[str, str, int]
 """(table, column, rotation)"""
+
+
+@dataclass(frozen=True)
+class PublicValues:
+    """What a statement adds to the equations, under the challenges.
+
+    columns: public columns where they are queried. scalars: by name. fractions: the sum of its fractions on the bus.
+    differences: published ones at zeta, by (table, new column). commitments: of the state columns.
+    """
+
+    columns: Mapping[Query, int]
+    scalars: Mapping[str, int]
+    fractions: int
+    differences: Mapping[ColumnKey, int]
+    commitments: Mapping[ColumnKey, Point]
+
+
+def public_values(layout: Layout, statement: Statement, challenges: Mapping[str, int]) -> PublicValues:
+    """InvalidProof when gamma is the tuple of a public row."""
+    circuit, zeta = layout.circuit, challenges["zeta"]
+    published = statement.state_differences() if layout.published_diff else []
+    return PublicValues(
+        public_evaluations(circuit, statement, zeta),
+        statement.scalars(),
+        public_fractions(circuit, statement.public_terms(), challenges),
+        published_differences(circuit, published, zeta),
+        statement.state_commitments(),
+    )
 
 
 def check_zeta(layout: Layout, zeta: int) -> None:
@@ -90,14 +120,16 @@ def _evaluate(
     return evaluate([root], Scalars(leaf))[0]
 
 
-def check_balance(
-    circuit: Circuit, sigmas: Mapping[str, int], terms: Sequence[PublicTerm], challenges: Mapping[str, int]
-) -> None:
-    """InvalidProof unless the tables' totals and the statement's own fractions m/(gamma - tuple) add up to zero."""
+def public_fractions(circuit: Circuit, terms: Sequence[PublicTerm], challenges: Mapping[str, int]) -> int:
+    """The sum of the statement's own fractions m/(gamma - tuple); InvalidProof when gamma is a tuple."""
     differences = [(challenges["gamma"] - _tuple(circuit, term, challenges["beta"])) % MODULUS for term in terms]
     if 0 in differences:
         raise InvalidProof("challenge gamma: it is the tuple of a public row")
-    fractions = sum(term.multiplicity * value for term, value in zip(terms, inverses(differences), strict=True))
+    return sum(term.multiplicity * value for term, value in zip(terms, inverses(differences), strict=True)) % MODULUS
+
+
+def check_balance(sigmas: Mapping[str, int], fractions: int) -> None:
+    """InvalidProof unless the tables' totals and the statement's fractions add up to zero."""
     if (sum(sigmas.values()) + fractions) % MODULUS:
         raise InvalidProof("bus: the tables and the public rows do not balance")
 
@@ -110,22 +142,24 @@ def _tuple(circuit: Circuit, term: PublicTerm, beta: int) -> int:
     return (result + circuit.channels.index(term.channel) + 1) % MODULUS
 
 
-def check_state_differences(
-    circuit: Circuit, differences: Sequence[StateDifference], evaluations: Mapping[Query, int], zeta: int
-) -> None:
-    """InvalidProof unless new(zeta) = old(zeta) + Delta(zeta) for each published difference.
-
-    Delta is the polynomial of degree < N that the difference determines, so new - old is that polynomial.
-    """
+def published_differences(circuit: Circuit, differences: Sequence[StateDifference], zeta: int) -> dict[ColumnKey, int]:
+    """Delta(zeta) by (table, new column), for the polynomial Delta of degree < N that each difference determines."""
+    result = {}
     for difference in differences:
         rows = column_rows(difference.rows or {})
         basis = lagrange_evaluations(circuit.table(difference.table).size, list(rows), zeta)
         delta = sum(value * weight for value, weight in zip(rows.values(), basis, strict=True))
-        old, new = (evaluations[difference.table, name, 0] for name in (difference.old, difference.new))
-        if (new - old - delta) % MODULUS:
-            raise InvalidProof(
-                f"state difference {difference.table}.{difference.new}: new is not old plus the published difference"
-            )
+        result[difference.table, difference.new] = delta % MODULUS
+    return result
+
+
+def check_state_differences(
+    pairs: Sequence[StatePair], differences: Mapping[ColumnKey, int], evaluations: Mapping[Query, int]
+) -> None:
+    """InvalidProof unless new(zeta) = old(zeta) + Delta(zeta) for each pair: new - old is that polynomial."""
+    for table, old, new in pairs:
+        if (evaluations[table, new, 0] - evaluations[table, old, 0] - differences[table, new]) % MODULUS:
+            raise InvalidProof(f"state difference {table}.{new}: new is not old plus the published difference")
 
 
 def check_reversals(layout: Layout, reversals: Mapping[ColumnKey, tuple[int, int, int]], zeta: int) -> None:

@@ -71,22 +71,26 @@ def interpolate_at(points: Sequence[int], values: Sequence[int], x: int) -> int:
     return result % MODULUS
 
 
-def check_openings(
+def pairing_terms(
     openings: Sequence[Opening],
     commitments: Mapping[ColumnKey, Commitment],
     v: int,
     z: int,
     proof: tuple[Point, Point],
-    tau_g2: G2Point,
-) -> None:
-    """InvalidProof unless e(F + z*W', [1]_2) = e(W', [tau]_2), where F commits to f."""
+) -> Commitment:
+    """F + z*W', where F commits to f, as a linear combination."""
     w, w_prime = proof
     weights = opening_weights(openings, v, z)
     remainder = sum(weight * opening.remainder(z) for weight, opening in zip(weights, openings, strict=True))
     terms = [(-remainder, G1), (-1, w), (z, w_prime)]
     for weight, opening in zip(weights, openings, strict=True):
         terms += [(weight * scalar, point) for scalar, point in commitments[opening.key]]
-    left = linear_combination([point for _, point in terms], [scalar for scalar, _ in terms])  # F + z*W'
+    return terms
+
+
+def check_pairing(terms: Commitment, w_prime: Point, tau_g2: G2Point) -> None:
+    """InvalidProof unless e(F + z*W', [1]_2) = e(W', [tau]_2), with the left one as a linear combination."""
+    left = linear_combination([point for _, point in terms], [scalar for scalar, _ in terms])
     if not pairings_agree(left, None, w_prime, tau_g2):
         raise InvalidProof("openings: the pairing equation does not hold")
 

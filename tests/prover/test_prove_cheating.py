@@ -255,5 +255,5 @@ def test_a_violated_constraint(monkeypatch: pytest.MonkeyPatch) -> None:
     made = case("twins")
     proof = proof_by(Cheat(), made, changed(made.assignment, "left", zero=[0] * 7 + [1]))
     refused(made, proof, "^openings: ")
-    without(monkeypatch, "check_openings")
+    without(monkeypatch, "check_pairing")
     made.verify(proof)

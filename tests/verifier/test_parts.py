@@ -29,7 +29,7 @@ from verifier.curve import (
     pairings_agree,
     total,
 )
-from verifier.identity import check_balance
+from verifier.identity import check_balance, public_fractions
 from verifier.kzg import Opening, interpolate_at, opening_weights
 from verifier.transcript import ProofReader, ProofWriter, Transcript
 
@@ -158,11 +158,12 @@ def test_the_bus_balances_with_the_public_rows() -> None:
     term, beta, gamma = PublicTerm("l1", 2, (7, -3)), 11, 10**9
     fingerprint = circuit.channels.index("l1") + 1 + beta * 7 - beta**2 * 3
     share = 2 * pow(gamma - fingerprint, -1, MODULUS)
-    check_balance(circuit, {"steps": -share - 5, "cells": 5}, [term], {"beta": beta, "gamma": gamma})
+    fractions = public_fractions(circuit, [term], {"beta": beta, "gamma": gamma})
+    check_balance({"steps": -share - 5, "cells": 5}, fractions)
     with pytest.raises(InvalidProof, match=r"^bus: "):
-        check_balance(circuit, {"steps": -share - 5, "cells": 6}, [term], {"beta": beta, "gamma": gamma})
+        check_balance({"steps": -share - 5, "cells": 6}, fractions)
     with pytest.raises(InvalidProof, match=r"^challenge gamma"):
-        check_balance(circuit, {"steps": 0}, [term], {"beta": beta, "gamma": fingerprint % MODULUS})
+        public_fractions(circuit, [term], {"beta": beta, "gamma": fingerprint % MODULUS})
 
 
 def test_keys_survive_json() -> None:
