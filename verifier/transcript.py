@@ -8,6 +8,7 @@ from verifier.errors import InvalidProof
 
 PROTOCOL = b"zkmargin proof 1"
 LABEL_BYTES = 32
+START = hashlib.sha256(PROTOCOL).digest()
 
 
 class Transcript:
@@ -17,7 +18,7 @@ class Transcript:
     """
 
     def __init__(self) -> None:
-        self._state = hashlib.sha256(PROTOCOL).digest()
+        self._state = START
         self._pending = bytearray()
 
     def absorb(self, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """The public statement of a batch: what the proof is about, and what an arbiter checks of it in plain integers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby, pairwise
 
@@ -70,17 +70,15 @@ class Statement:
 
     def encode(self) -> bytes:
         """32-byte big-endian words, two's complement; each list behind its length."""
-        words = [self.version, self.chain, self.contract, self.batch, *(self.old or (0, 0)), *(self.new or (0, 0))]
-        for rows in (self.last_oracle, self.oracle):
-            words += [len(rows), *(word for r in rows for word in (r.tick, r.time, r.market, r.price, r.index))]
-        words += [
-            self.next_queue,
-            len(self.l1),
-            *(word for r in self.l1 for word in (r.queue, r.kind, r.cell, r.amount, r.outcome)),
-        ]
+        states = (*(self.old or (0, 0)), *(self.new or (0, 0)))
+        queue = [word for r in self.l1 for word in (r.queue, r.kind, r.cell, r.amount, r.outcome)]
         diff = self.diff or ()
-        words += [int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)]
-        return b"".join((word % WORD).to_bytes(32, "big") for word in words)
+        return (
+            _encode([self.version, self.chain, self.contract, self.batch, *states])
+            + b"".join(_encode([len(rows)]) + encode_oracle(rows) for rows in (self.last_oracle, self.oracle))
+            + _encode([self.next_queue, len(self.l1), *queue])
+            + _encode([int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)])
+        )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -89,6 +87,15 @@ class Statement:
     def from_json(cls, text: str) -> "Statement":
         """Reads what `to_json` wrote; InvalidStatement names a missing, unknown or ill-typed field."""
         return _Reader(text).statement()
+
+
+def encode_oracle(rows: Iterable[OracleRow]) -> bytes:
+    """Five words a row."""
+    return _encode(word for r in rows for word in (r.tick, r.time, r.market, r.price, r.index))
+
+
+def _encode(words: Iterable[int]) -> bytes:
+    return b"".join((word % WORD).to_bytes(32, "big") for word in words)
 
 
 def check_statement(statement: Statement, parameters: Parameters, shape: Shape) -> None:

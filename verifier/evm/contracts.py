@@ -1,0 +1,89 @@
+"""The contracts that judge statements and proofs under a margin key: emitted code, and the constants of `verifier.vy`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+
+from eth_utils import keccak
+
+from circuits.field import root_of_unity
+from circuits.margin.circuit import ORACLE_COLUMNS
+from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.statement import encode_oracle, genesis_rows
+from verifier.evm.evaluator import evaluator_codes
+from verifier.evm.symbolic import Memory, traced
+from verifier.evm.transcript import transcript_code
+from verifier.key import VerifyingKey
+from verifier.margin import decode_parameters
+
+VALIDIUM_STATEMENT, ROLLUP_STATEMENT = 1 << 14, 1 << 18
+"""Bytes of the longest statement, without published differences and with them; memory for the longest one is paid
+for by every batch."""
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """transcript, evaluators: runtime code. sources: of the Vyper modules, by file name; `verifier.vy` is the contract.
+
+    Its constructor takes the address of the transcript and those of the evaluators.
+    """
+
+    transcript: bytes
+    evaluators: tuple[bytes, ...]
+    sources: dict[str, str]
+
+
+def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Contracts:
+    """The contracts of a margin key; ValueError for the key of another circuit."""
+    default = ROLLUP_STATEMENT if key.published_diff else VALIDIUM_STATEMENT
+    parameters, shape = decode_parameters(key.parameters)
+    evaluators = tuple(evaluator_codes(key))
+    verifier = traced(key, len(evaluators))
+    _check_memory(verifier.memory)
+    transcript = transcript_code(verifier.steps)
+    constants = {
+        "DIGEST: bytes32": _bytes32(key.digest),
+        "PROOF_BYTES: uint256": key.layout.size,
+        "MAX_STATEMENT: uint256": longest_statement or default,
+        "TRANSCRIPT_CODE: bytes32": _bytes32(keccak(transcript)),
+        "EVALUATORS: uint256": len(evaluators),
+        f"EVALUATOR_CODES: bytes32[{len(evaluators)}]": _list(_bytes32(keccak(code)) for code in evaluators),
+        "VALUES: uint256": 32 * verifier.memory.said,
+        **_margin_constants(key, parameters, shape),
+    }
+    lines = [f"{name.replace(': ', ': constant(')}) = {value}" for name, value in constants.items()]
+    source = files("verifier.evm").joinpath("verifier.vy").read_text()
+    return Contracts(transcript, evaluators, {"verifier.vy": source, "key.vy": "\n".join(lines) + "\n"})
+
+
+def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -> dict[str, object]:
+    markets = parameters.markets
+    return {
+        "MARKETS: uint256": len(markets),
+        f"FUNDING_CAPS: uint256[{len(markets)}]": _list(market.funding_cap for market in markets),
+        "GENESIS: bytes32": _bytes32(keccak(encode_oracle(genesis_rows(parameters)))),
+        "MOST_ROWS: uint256": 1 << shape.limb_bits,
+        "ROWS_ROOT: uint256": root_of_unity(key.circuit.table("lookups").size),
+        "CELLS: uint256": shape.cells,
+        "CELLS_ROOT: uint256": root_of_unity(shape.cells),
+        "FEE_CELL: uint256": parameters.fee_cell,
+        "INSURANCE_CELL: uint256": parameters.insurance_cell,
+        "QUEUE_TAG: uint256": key.circuit.channels.index("l1") + 1,
+        "PUBLISHED: bool": key.published_diff,
+    }
+
+
+def _check_memory(memory: Memory) -> None:
+    """What `verifier.vy` says is what the evaluators read."""
+    columns = [[("lookups", f"oracle_{name}", 0) for name in ORACLE_COLUMNS]]
+    states = [("cells", "old"), ("cells", "new")]
+    if memory.columns != columns or memory.scalars != ["first_tick"] or memory.states != states:
+        raise ValueError("the contract knows the statements of margin circuits alone")
+
+
+def _bytes32(digest: bytes) -> str:
+    return "0x" + digest.hex()
+
+
+def _list(items: Iterable[object]) -> str:
+    return f"[{', '.join(map(str, items))}]"

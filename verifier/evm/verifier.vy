@@ -1,0 +1,283 @@
+# pragma version 0.4.3
+# pragma evm-version prague
+"""
+@title The arbiter of margin batches under one key
+@notice Says the same of a statement and a proof as `verifier.verify`: rules in integers here, the transcript, equations
+        and pairing in contracts whose code is emitted from the verifier itself. `key` holds what the key fixes.
+"""
+
+import key
+
+R: constant(uint256) = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+TIME_LIMIT: constant(uint256) = 2**40
+PRICE_LIMIT: constant(uint256) = 2**48
+INDEX_LIMIT: constant(int256) = 2**63
+AMOUNT_LIMIT: constant(uint256) = 2**56
+OPEN: constant(uint256) = 1
+CLOSE: constant(uint256) = 2
+WITHDRAW: constant(uint256) = 4
+ROW: constant(uint256) = 160  # bytes of an oracle row, or one of the queue
+BETA: constant(uint256) = 0
+GAMMA: constant(uint256) = 1
+ZETA: constant(uint256) = 4
+
+struct Header:
+    version: uint256
+    chain: uint256
+    rollup: uint256
+    batch: uint256
+    states: uint256[4]  # old x, old y, new x, new y
+
+struct OracleRow:
+    tick: uint256
+    time: uint256
+    market: uint256
+    price: uint256
+    index: int256
+
+struct QueueRow:
+    queue: uint256
+    kind: uint256
+    cell: uint256
+    amount: uint256
+    outcome: uint256
+
+struct Columns:  # of the oracle rows: sums of v_i * w^i / (zeta - w^i) over a common denominator
+    numerators: uint256[5]
+    denominator: uint256
+
+struct Fraction:
+    numerator: uint256
+    denominator: uint256
+
+TRANSCRIPT: immutable(address)
+EVALUATORS: immutable(address[key.EVALUATORS])
+FUNDING_CAPS: immutable(uint256[key.MARKETS])
+
+
+@deploy
+def __init__(transcript: address, evaluators: address[key.EVALUATORS]):
+    """
+    @notice Reverts unless the parts have the code that was emitted for this key.
+    """
+    assert transcript.codehash == key.TRANSCRIPT_CODE, "transcript: other code"
+    codes: bytes32[key.EVALUATORS] = key.EVALUATOR_CODES
+    for i: uint256 in range(key.EVALUATORS):
+        assert evaluators[i].codehash == codes[i], "evaluator: other code"
+    TRANSCRIPT = transcript
+    EVALUATORS = evaluators
+    FUNDING_CAPS = key.FUNDING_CAPS
+
+
+@external
+@view
+def key_digest() -> bytes32:
+    return key.DIGEST
+
+
+@external
+@view
+def verify(statement: Bytes[key.MAX_STATEMENT], proof: Bytes[key.PROOF_BYTES]) -> bool:
+    """
+    @notice True, or reverts: the arguments' encoding without gaps, every rule of the statement, the proof.
+    """
+    assert len(proof) == key.PROOF_BYTES, "proof length"
+    assert len(msg.data) == 132 + len(statement) + len(proof), "calldata length"
+    assert self._word(4) == 64 and self._word(36) == 96 + len(statement), "calldata has gaps"
+
+    challenges: uint256[7] = abi_decode(
+        raw_call(TRANSCRIPT, msg.data, max_outsize=224, is_static_call=True), uint256[7]
+    )
+    header: Header = self._header()
+    at: uint256 = 100 + 256
+    columns: Columns = empty(Columns)
+    first_tick: uint256 = 0
+    columns, first_tick, at = self._oracle(at, header.batch == 0, challenges[ZETA])
+    terms: Fraction = empty(Fraction)
+    terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
+    difference: Fraction = empty(Fraction)
+    difference, at = self._difference(at, challenges[ZETA])
+    assert at == 100 + len(statement), "statement length"
+
+    values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, first_tick, terms, difference, header.states)
+    verdict: Bytes[32] = raw_call(EVALUATORS[0], concat(values, proof), max_outsize=32, is_static_call=True)
+    assert abi_decode(verdict, uint256) == 1, "proof"
+    return True
+
+
+@internal
+@view
+def _header() -> Header:
+    header: Header = abi_decode(slice(msg.data, 100, 256), Header)
+    assert header.version == 1, "version"
+    assert header.chain < 2**64 and header.batch < 2**64, "chain or batch"
+    assert header.rollup < 2**160, "contract"
+    if header.batch == 0:
+        assert header.states[0] == 0 and header.states[1] == 0, "batch 0 starts from the empty state"
+    return header
+
+
+@internal
+@view
+def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, uint256):
+    """
+    @return The rows' columns at zeta, the first tick, where the statement goes on.
+    """
+    at: uint256 = start
+    assert self._word(at) == key.MARKETS, "last oracle rows"
+    at += 32
+    if first:
+        assert keccak256(slice(msg.data, at, key.MARKETS * ROW)) == key.GENESIS, "genesis rows"
+    row: OracleRow = empty(OracleRow)
+    indices: int256[key.MARKETS] = empty(int256[key.MARKETS])
+    tick: uint256 = 0
+    time: uint256 = 0
+    for market: uint256 in range(key.MARKETS):
+        row = self._oracle_row(at, market)
+        if market == 0:
+            tick = row.tick
+            time = row.time
+        assert row.tick == tick and row.time == time, "oracle tick"
+        indices[market] = row.index
+        at += ROW
+
+    count: uint256 = self._word(at)
+    at += 32
+    assert count > 0 and count <= key.MOST_ROWS and count % key.MARKETS == 0, "oracle rows"
+    columns: Columns = Columns(numerators=empty(uint256[5]), denominator=1)
+    first_tick: uint256 = tick + 1
+    node: uint256 = 1
+    elapsed: uint256 = 0
+    market: uint256 = 0
+    for i: uint256 in range(count, bound=key.MOST_ROWS):
+        row = self._oracle_row(at, market)
+        if market == 0:
+            assert row.tick == tick + 1, "oracle tick"
+            assert row.time >= time, "oracle time"
+            elapsed = row.time - time
+            tick = row.tick
+            time = row.time
+        assert row.tick == tick and row.time == time, "oracle tick"
+        moved: uint256 = convert(abs(row.index - indices[market]), uint256) << 16
+        assert moved <= FUNDING_CAPS[market] * row.price * elapsed, "funding cap"
+        indices[market] = row.index
+
+        x: uint256 = uint256_addmod(zeta, R - node, R)
+        weight: uint256 = uint256_mulmod(node, columns.denominator, R)
+        values: uint256[5] = [1, row.tick, row.market, row.price, self._element(row.index)]
+        for k: uint256 in range(5):
+            columns.numerators[k] = uint256_addmod(
+                uint256_mulmod(columns.numerators[k], x, R), uint256_mulmod(values[k], weight, R), R
+            )
+        columns.denominator = uint256_mulmod(columns.denominator, x, R)
+        node = uint256_mulmod(node, key.ROWS_ROOT, R)
+        at += ROW
+        market += 1
+        if market == key.MARKETS:
+            market = 0
+    return columns, first_tick, at
+
+
+@internal
+@view
+def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fraction, uint256):
+    """
+    @return The sum of 1 / (gamma - tuple) over the rows, and where the statement goes on.
+    """
+    next_queue: uint256 = self._word(start)
+    assert next_queue < 2**64, "next queue"
+    assert not first or next_queue == 0, "batch 0 starts with operation 0"
+    count: uint256 = self._word(start + 32)
+    at: uint256 = start + 64
+    terms: Fraction = Fraction(numerator=0, denominator=1)
+    for i: uint256 in range(count, bound=key.MAX_STATEMENT // ROW):
+        row: QueueRow = abi_decode(slice(msg.data, at, ROW), QueueRow)
+        assert row.queue == next_queue + i, "queue index"
+        assert row.kind >= OPEN and row.kind <= WITHDRAW, "queue kind"
+        assert row.outcome == 1 or row.outcome == 0 and (row.kind == CLOSE or row.kind == WITHDRAW), "outcome"
+        assert row.amount > 0 and row.amount < AMOUNT_LIMIT, "amount"
+        assert row.cell < key.CELLS, "cell"
+        if row.kind == OPEN:
+            assert row.cell != key.FEE_CELL and row.cell != key.INSURANCE_CELL, "opens a system cell"
+            assert row.amount <= key.MARKETS, "market"
+        assert row.kind != CLOSE or row.amount == 1, "amount of a close"
+
+        tuple: uint256 = 0
+        for part: uint256 in [row.outcome, row.amount, row.cell, row.kind, row.queue]:
+            tuple = uint256_mulmod(tuple + part, beta, R)
+        x: uint256 = uint256_addmod(gamma, R - uint256_addmod(tuple, key.QUEUE_TAG, R), R)
+        terms.numerator = uint256_addmod(uint256_mulmod(terms.numerator, x, R), terms.denominator, R)
+        terms.denominator = uint256_mulmod(terms.denominator, x, R)
+        at += ROW
+    return terms, at
+
+
+@internal
+@view
+def _difference(start: uint256, zeta: uint256) -> (Fraction, uint256):
+    """
+    @return The published difference's sum of d_i * w^i / (zeta - w^i), and where the statement ends.
+    """
+    difference: Fraction = Fraction(numerator=0, denominator=1)
+    count: uint256 = self._word(start + 32)
+    at: uint256 = start + 64
+    if not key.PUBLISHED:
+        assert self._word(start) == 0 and count == 0, "the difference is not published"
+        return difference, at
+    assert self._word(start) == 1, "the difference is published"
+    node: uint256 = 1
+    next_cell: uint256 = 0
+    for i: uint256 in range(count, bound=key.MAX_STATEMENT // 64):
+        cell: uint256 = self._word(at)
+        delta: uint256 = self._word(at + 32)
+        assert cell >= next_cell and cell < key.CELLS, "difference of a cell"
+        assert delta < R, "difference"
+        node = self._root(cell)
+        next_cell = cell + 1
+        x: uint256 = uint256_addmod(zeta, R - node, R)
+        weight: uint256 = uint256_mulmod(uint256_mulmod(delta, node, R), difference.denominator, R)
+        difference.numerator = uint256_addmod(uint256_mulmod(difference.numerator, x, R), weight, R)
+        difference.denominator = uint256_mulmod(difference.denominator, x, R)
+        at += 64
+    return difference, at
+
+
+@internal
+@view
+def _root(cell: uint256) -> uint256:
+    """
+    @return w^cell, of the domain of the cells (EIP-198).
+    """
+    answer: Bytes[32] = raw_call(
+        0x0000000000000000000000000000000000000005,
+        abi_encode(convert(32, uint256), convert(32, uint256), convert(32, uint256), key.CELLS_ROOT, cell, R),
+        max_outsize=32,
+        is_static_call=True,
+    )
+    return abi_decode(answer, uint256)
+
+
+@internal
+@view
+def _oracle_row(at: uint256, market: uint256) -> OracleRow:
+    row: OracleRow = abi_decode(slice(msg.data, at, ROW), OracleRow)
+    assert row.market == market, "oracle market"
+    assert row.tick < TIME_LIMIT and row.time < TIME_LIMIT, "oracle tick or time"
+    assert row.price > 0 and row.price < PRICE_LIMIT, "oracle price"
+    assert row.index < INDEX_LIMIT and row.index > -INDEX_LIMIT, "oracle index"
+    return row
+
+
+@internal
+@pure
+def _element(number: int256) -> uint256:
+    """
+    @return A small integer mod r.
+    """
+    return convert(number, uint256) if number >= 0 else R - convert(-number, uint256)
+
+
+@internal
+@view
+def _word(at: uint256) -> uint256:
+    return convert(slice(msg.data, at, 32), uint256)
