@@ -49,7 +49,7 @@ def powers(base: int, count: int) -> list[int]:
 
 def opening_weights(openings: Sequence[Opening], v: int, z: int) -> list[int]:
     """u_i = v^i / Z_i(z); InvalidProof when z is one of the points."""
-    sets = {(opening.points, opening.width) for opening in openings}
+    sets = dict.fromkeys((opening.points, opening.width) for opening in openings)
     vanishing = {(points, width): _vanishing(points, pow(z, width, MODULUS)) for points, width in sets}
     if 0 in vanishing.values():
         raise InvalidProof("challenge z: it is a point of the openings")

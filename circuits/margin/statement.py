@@ -80,6 +80,24 @@ class Statement:
             + _encode([int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)])
         )
 
+    @classmethod
+    def decode(cls, data: bytes) -> "Statement":
+        """The statement that `encode` writes as these bytes; InvalidStatement when there is none."""
+        words = _Words(data)
+        version, chain, contract, batch = words.take(4)
+        old, new = words.point(), words.point()
+        last_oracle, oracle = words.oracle(), words.oracle()
+        [next_queue] = words.take(1)
+        l1 = tuple(L1Row(*words.take(5)) for _ in range(words.count(5)))
+        [published] = words.take(1)
+        diff = tuple((cell, delta) for cell, delta in (words.take(2) for _ in range(words.count(2))))
+        result = cls(
+            batch, old, new, last_oracle, oracle, next_queue, l1, diff if published else None, chain, contract, version
+        )
+        if result.encode() != data:
+            raise InvalidStatement("encoding: words are left over, or say nothing")
+        return result
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 
@@ -213,6 +231,38 @@ def _check_diff(statement: Statement, shape: Shape) -> None:
     _require(all(a < b for a, b in pairwise(cells)), "diff indices do not increase strictly")
     _require(all(0 <= cell < shape.cells for cell in cells), "diff names a cell outside the state")
     _require(all(0 <= delta < MODULUS for _, delta in diff), "a diff is not reduced mod r")
+
+
+class _Words:
+    """Reads an encoded statement word by word."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.position = data, 0
+
+    def take(self, count: int) -> list[int]:
+        end = self.position + 32 * count
+        if end > len(self.data):
+            raise InvalidStatement("encoding: it ends early")
+        words = [int.from_bytes(self.data[at : at + 32], "big") for at in range(self.position, end, 32)]
+        self.position = end
+        return words
+
+    def count(self, width: int) -> int:
+        """The length of a list of items of so many words, none of them missing."""
+        [count] = self.take(1)
+        _require(32 * width * count <= len(self.data) - self.position, "encoding: a list is longer than the statement")
+        return count
+
+    def point(self) -> Point:
+        x, y = self.take(2)
+        return (x, y) if x or y else None
+
+    def oracle(self) -> tuple[OracleRow, ...]:
+        rows = (self.take(5) for _ in range(self.count(5)))
+        return tuple(
+            OracleRow(tick, time, market, price, index - WORD if index >> 255 else index)
+            for tick, time, market, price, index in rows
+        )
 
 
 class _Reader:

@@ -1,4 +1,4 @@
-"""The contracts that judge statements and proofs under a margin key: emitted code, and the constants of `verifier.vy`."""
+"""The contracts that judge statements and proofs under a margin key: emitted code, the constants of `verifier.vy`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -57,8 +57,8 @@ class Memory:
     The caller says, in order: the addresses of the evaluators; the challenges; numerators of the public columns of a
     table at a rotation, and their common denominator; the statement's scalars; numerator and denominator of its
     fractions, and of the difference of each pair of states, which count only where it is published; x and y of the
-    states' commitments. A numerator over its denominator is the sum of v_i * w^i / (x - w^i) over rows i with values v_i
-    at x, or that of m / (gamma - tuple).
+    states' commitments. A numerator over its denominator is the sum of v_i * w^i / (x - w^i) over rows i with values
+    v_i at x, or that of m / (gamma - tuple).
     """
 
     layout: Layout

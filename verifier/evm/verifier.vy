@@ -77,13 +77,17 @@ def key_digest() -> bytes32:
 
 @external
 @view
-def verify(statement: Bytes[key.MAX_STATEMENT], proof: Bytes[key.PROOF_BYTES]) -> bool:
+@raw_return
+def __default__() -> Bytes[32]:
     """
-    @notice True, or reverts: the arguments' encoding without gaps, every rule of the statement, the proof.
+    @notice `verify(bytes statement, bytes proof) -> bool`: true, or reverts. It has no declared arguments, because these
+            would be copied, into memory paid for by the longest statement.
     """
-    assert len(proof) == key.PROOF_BYTES, "proof length"
-    assert len(msg.data) == 132 + len(statement) + len(proof), "calldata length"
-    assert self._word(4) == 64 and self._word(36) == 96 + len(statement), "calldata has gaps"
+    assert slice(msg.data, 0, 4) == method_id("verify(bytes,bytes)"), "selector"
+    size: uint256 = self._word(68)
+    assert size <= key.MAX_STATEMENT and len(msg.data) == 132 + size + key.PROOF_BYTES, "calldata length"
+    assert self._word(4) == 64 and self._word(36) == 96 + size, "calldata has gaps"
+    assert self._word(100 + size) == key.PROOF_BYTES, "proof length"
 
     challenges: uint256[7] = abi_decode(
         raw_call(TRANSCRIPT, msg.data, max_outsize=224, is_static_call=True), uint256[7]
@@ -97,12 +101,20 @@ def verify(statement: Bytes[key.MAX_STATEMENT], proof: Bytes[key.PROOF_BYTES]) -
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
     difference: Fraction = empty(Fraction)
     difference, at = self._difference(at, challenges[ZETA])
-    assert at == 100 + len(statement), "statement length"
+    assert at == 100 + size, "statement length"
 
     values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, first_tick, terms, difference, header.states)
-    verdict: Bytes[32] = raw_call(EVALUATORS[0], concat(values, proof), max_outsize=32, is_static_call=True)
-    assert abi_decode(verdict, uint256) == 1, "proof"
-    return True
+    answered: bool = False
+    verdict: Bytes[32] = b""
+    answered, verdict = raw_call(
+        EVALUATORS[0],
+        concat(values, slice(msg.data, at + 32, key.PROOF_BYTES)),
+        max_outsize=32,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    assert answered and abi_decode(verdict, bool), "proof"
+    return verdict
 
 
 @internal

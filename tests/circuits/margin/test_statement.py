@@ -143,6 +143,22 @@ def test_every_statement_has_its_own_bytes() -> None:
     assert len({s.encode() for s in changed + sides}) == len(set(changed + sides))
 
 
+@pytest.mark.parametrize("change", ACCEPTED)
+def test_bytes_return_the_statement(change: Change) -> None:
+    assert Statement.decode(change(TOLD).encode()) == change(TOLD)
+
+
+def test_bytes_that_are_no_statement() -> None:
+    data = TOLD.encode()
+    for wrong in (b"", data[:-1], data[:-32], data + bytes(32), data[:256] + b"\xff" * 32 + data[288:]):
+        with pytest.raises(InvalidStatement, match="^encoding"):
+            Statement.decode(wrong)
+    unpublished = replace(TOLD, diff=None).encode()
+    assert Statement.decode(unpublished).diff is None
+    with pytest.raises(InvalidStatement, match="^encoding"):
+        Statement.decode(unpublished[:-32] + (1).to_bytes(32, "big") + bytes(64))
+
+
 def test_json_returns_the_statement() -> None:
     for statement in (TOLD, replace(TOLD, old=(1, 2), diff=None), replace(TOLD, l1=())):
         assert Statement.from_json(statement.to_json()) == statement
