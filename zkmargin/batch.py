@@ -31,6 +31,8 @@ class Batch:
     refusals: tuple[tuple[int, str], ...]
     old: dict[int, int]
     new: dict[int, int]
+    chain: int = 0
+    contract: int = 0
 
 
 class BatchBuilder:
@@ -77,6 +79,8 @@ class BatchBuilder:
             tuple(self.refusals),
             self.old,
             dict(state.cells),
+            state.chain,
+            state.contract,
         )
         state.batch += 1
         return batch

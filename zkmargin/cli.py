@@ -212,16 +212,21 @@ def setup(
 @rollup_argument
 @click.option("--parameters", "parameters_file", type=FILE, required=True, help="JSON with `parameters` and `shape`.")
 @click.option("--setup", "setup_file", type=FILE, required=True, help="What `zkmargin setup` wrote.")
+@click.option("--chain", default=0, type=click.IntRange(0, (1 << 64) - 1), help="Id of the chain of its contract.")
+@click.option("--contract", default="0x" + 40 * "0", help="The contract's address, which statements are bound to.")
 @backend_option
-def init(folder: Path, parameters_file: Path, setup_file: Path, backend_name: str) -> None:
+def init(folder: Path, parameters_file: Path, setup_file: Path, chain: int, contract: str, backend_name: str) -> None:
     """A new rollup in FOLDER: key, setup and an empty state."""
     from prover.backend import get_backend
     from prover.setup import load_srs
     from zkmargin.files import read_parameters
     from zkmargin.rollup import create_rollup
 
-    backend = get_backend(backend_name)
-    key = create_rollup(folder, *read_parameters(parameters_file), load_srs(backend, setup_file), backend)
+    if not re.fullmatch("0x[0-9a-fA-F]{40}", contract):
+        raise click.BadParameter("expected 0x and 40 hex digits", param_hint="--contract")
+    backend, parameters = get_backend(backend_name), read_parameters(parameters_file)
+    srs = load_srs(backend, setup_file)
+    key = create_rollup(folder, *parameters, srs, backend, chain, int(contract, 16))
     show({"rollup": str(folder), "key": key.digest.hex(), "setup": key.srs_kind}, False)
 
 

@@ -43,7 +43,8 @@ def batch_statement(batch: Batch, old: Point, srs: SRS, backend: Backend, shape:
     differences."""
     new = total([old, commit_cells(srs, backend, shape.cells, batch.diff)])
     diff = tuple(batch.diff.items()) if shape.published_diff else None
-    return Statement(batch.number, old, new, batch.last_oracle, batch.ticks, batch.next_queue, batch.l1, diff)
+    rows = (batch.last_oracle, batch.ticks, batch.next_queue, batch.l1)
+    return Statement(batch.number, old, new, *rows, diff, batch.chain, batch.contract)
 
 
 def batch_assignment(

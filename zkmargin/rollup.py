@@ -30,15 +30,23 @@ from zkmargin.transactions import InputError, parse
 STORE, SETUP = "rollup.sqlite", "setup.npz"
 
 
-def create_rollup(folder: Path, parameters: Parameters, shape: Shape, srs: SRS, backend: Backend) -> VerifyingKey:
-    """A new rollup with an empty state; SetupError when the SRS is too small, StoreError when the folder has a
-    rollup."""
+def create_rollup(
+    folder: Path,
+    parameters: Parameters,
+    shape: Shape,
+    srs: SRS,
+    backend: Backend,
+    chain: int = 0,
+    contract: int = 0,
+) -> VerifyingKey:
+    """A new rollup with an empty state, of a contract on a chain or of none; SetupError when the SRS is too small,
+    StoreError when the folder has a rollup."""
     if (folder / STORE).exists():
         raise StoreError(f"{folder / STORE}: there is a rollup already")
     key = margin_key(parameters, shape, srs, backend).verifying
     folder.mkdir(parents=True, exist_ok=True)
     save_srs(srs, folder / SETUP)
-    Store.create(folder / STORE, json.dumps(key.to_json()), State.genesis(parameters))
+    Store.create(folder / STORE, json.dumps(key.to_json()), State.genesis(parameters, chain, contract))
     return key
 
 
@@ -79,7 +87,10 @@ class Rollup:
         told = stored.statement
         rows = tuple((row.price, row.index) for row in told.last_oracle)
         first = told.last_oracle[0]
-        state = State(self.store.cells_before(number), rows, first.tick, first.time, told.next_queue, number)
+        cells = self.store.cells_before(number)
+        state = State(
+            cells, rows, first.tick, first.time, told.next_queue, number, chain=told.chain, contract=told.contract
+        )
         try:
             batch = self._build(Path(f"batch {number}"), stored.input, state)
         except InputError as error:
@@ -132,6 +143,8 @@ class Rollup:
             **asdict(self.shape),
             "proof bytes": self.key.layout.size,
             "markets": [market.name for market in self.parameters.markets],
+            "chain": state.chain,
+            "contract": f"0x{state.contract:040x}",
             "last tick": state.tick,
             "next L1 operation": state.queue,
             "cells in use": len(state.cells),

@@ -54,7 +54,8 @@ class State:
     """Cells (address -> packed value, empty ones left out), the last oracle tick, and the counters of the rollup.
 
     rows: (price, index) of each market at the last tick. queue: index of the next L1 operation. batch: number of the
-    batch that is open or comes next. trade_fees, liquidation_fees: of the open batch, not yet collected.
+    batch that is open or comes next. trade_fees, liquidation_fees: of the open batch, not yet collected. chain,
+    contract: where the rollup's contract is, zero off chain.
     """
 
     cells: dict[int, int]
@@ -65,12 +66,14 @@ class State:
     batch: int = 0
     trade_fees: int = 0
     liquidation_fees: int = 0
+    chain: int = 0
+    contract: int = 0
 
     @classmethod
-    def genesis(cls, parameters: Parameters) -> "State":
+    def genesis(cls, parameters: Parameters, chain: int = 0, contract: int = 0) -> "State":
         """No cells; tick 0 at the parameters' time, prices and indices."""
         rows = tuple((market.price, market.index) for market in parameters.markets)
-        return cls({}, rows, 0, parameters.genesis_time)
+        return cls({}, rows, 0, parameters.genesis_time, chain=chain, contract=contract)
 
     def cell(self, address: int) -> Cell:
         """The cell at an address, empty where nothing was written."""

@@ -14,7 +14,7 @@ from circuits.margin.statement import Statement
 from zkmargin.sqlite_file import BESIDE, StoreError, checksum, connect, errors, flush_folder
 from zkmargin.state import State
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE rollup (
     id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, head TEXT NOT NULL, checksum TEXT NOT NULL
@@ -30,6 +30,7 @@ CREATE TABLE refusals (
 );
 """
 LARGEST_NUMBER = (1 << 63) - 1
+COUNTERS = ("tick", "time", "queue", "batch", "chain", "contract")
 Checkpoint = Callable[[str], None]
 """Told of each step that is done, so that tests can stop there."""
 
@@ -118,7 +119,8 @@ class Store:
             commitment = head["commitment"] and (int(head["commitment"][0], 16), int(head["commitment"][1], 16))
             for value in cells.values():
                 unpack(value)
-            return State(cells, rows, head["tick"], head["time"], head["queue"], head["batch"]), commitment
+            counters = {name: head[name] for name in COUNTERS}
+            return State(cells, rows, **counters), commitment
 
     def find_input(self, digest: str) -> int | None:
         """The number of the batch that was made of this input."""
@@ -246,7 +248,5 @@ def _changes(text: str) -> tuple[tuple[int, int, int], ...]:
 
 
 def _head(state: State, commitment: tuple[int, int] | None) -> str:
-    names = ("rows", "tick", "time", "queue", "batch")
-    return json.dumps(
-        {name: getattr(state, name) for name in names} | {"commitment": commitment and [hex(c) for c in commitment]}
-    )
+    told = {name: getattr(state, name) for name in ("rows", *COUNTERS)}
+    return json.dumps(told | {"commitment": commitment and [hex(c) for c in commitment]})

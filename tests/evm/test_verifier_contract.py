@@ -134,42 +134,42 @@ def resized(rng: Random, data: bytes) -> bytes:
 
 
 def mutated(rng: Random, published: bool) -> tuple[bytes, bytes]:
-    """A true pair with one or a few changes in the statement or the proof."""
-    batches = proven(published).batches
-    (statement, proof), (_, other) = rng.choice(batches), rng.choice(batches)
-    pair = [statement.encode(), proof]
-    if rng.random() < 0.05:
-        pair[1] = other
-    for _ in range(rng.choice((1, 1, 1, 2, 5))):
-        which = rng.randrange(2)
-        change = rng.choices((changed_word, swapped_words, resized), (10, 2, 1))[0]
-        pair[which] = change(rng, pair[which])
-    return pair[0], pair[1]
+    """A true pair with one or a few changes in the statement or the proof, which is another then."""
+    pairs = [(statement.encode(), proof) for statement, proof in proven(published).batches]
+    while True:
+        statement, proof = rng.choice(pairs)
+        if rng.random() < 0.05:
+            _, proof = rng.choice(pairs)
+        for _ in range(rng.choice((1, 1, 1, 2, 5))):
+            change = rng.choices((changed_word, swapped_words, resized), (10, 2, 1))[0]
+            if rng.random() < 0.5:
+                statement = change(rng, statement)
+            else:
+                proof = change(rng, proof)
+        if (statement, proof) not in pairs:
+            return statement, proof
 
 
-def agree(rng: Random, published: bool) -> bool:
-    """Whether the pair is still a true one; the arbiters must say the same."""
+def refuse(rng: Random, published: bool) -> None:
+    """Both arbiters refuse a mutated pair."""
     statement, proof = mutated(rng, published)
-    by_contract = arbiter(published).refusal(statement, proof) is None
+    told = (statement.hex(), proof.hex())
+    assert arbiter(published).refusal(statement, proof) is not None, told
     try:
-        by_python = accepted_by_python(proven(published).key, Statement.decode(statement), proof)
+        assert not accepted_by_python(proven(published).key, Statement.decode(statement), proof), told
     except InvalidStatement:
-        by_python = False
-    assert by_contract == by_python, (statement.hex(), proof.hex())
-    true_pairs = [(statement.encode(), proof) for statement, proof in proven(published).batches]
-    assert by_contract == ((statement, proof) in true_pairs)
-    return by_contract
+        return
 
 
 def test_mutated_pairs() -> None:
     rng = Random(7)
     for number in range(30):
-        agree(rng, number % 2 == 0)
+        refuse(rng, number % 2 == 0)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(10))
 def test_ten_thousand_mutated_pairs(part: int) -> None:
     rng = Random(20 + part)
-    accepted = sum(agree(rng, number % 2 == 0) for number in range(1000))
-    assert accepted < 5  # two changes may undo each other
+    for number in range(1000):
+        refuse(rng, number % 2 == 0)

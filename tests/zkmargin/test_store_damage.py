@@ -86,7 +86,7 @@ DAMAGE: dict[str, Damage] = {
     "a statement that is none": lambda c: c.execute("UPDATE batches SET statement = '{}'"),
     "a summary that is none": lambda c: c.execute("UPDATE batches SET summary = '{'"),
     "no table": lambda c: c.execute("DROP TABLE refusals"),
-    "another version": lambda c: c.execute("PRAGMA user_version = 3"),
+    "another version": lambda c: c.execute("PRAGMA user_version = 99"),
     "no version": lambda c: c.execute("PRAGMA user_version = 0"),
 }  # fmt: skip
 

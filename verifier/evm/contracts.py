@@ -16,9 +16,10 @@ from verifier.evm.transcript import transcript_code
 from verifier.key import VerifyingKey
 from verifier.margin import decode_parameters
 
-VALIDIUM_STATEMENT, ROLLUP_STATEMENT = 1 << 14, 1 << 18
-"""Bytes of the longest statement, without published differences and with them; memory for the longest one is paid
-for by every batch."""
+VALIDIUM_STATEMENT, ROLLUP_STATEMENT = 1 << 14, 1 << 16
+"""Bytes of the longest statement, without published differences and with them. The rollup contract pays for memory for
+the longest one with every batch."""
+LONGEST_PROOF, LONGEST_ENTRIES = 1 << 15, 1 << 14
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class Contracts:
 
 def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Contracts:
     """The contracts of a margin key; ValueError for the key of another circuit."""
-    default = ROLLUP_STATEMENT if key.published_diff else VALIDIUM_STATEMENT
     parameters, shape = decode_parameters(key.parameters)
     evaluators = tuple(evaluator_codes(key))
     verifier = traced(key, len(evaluators))
@@ -44,7 +44,7 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
     constants = {
         "DIGEST: bytes32": _bytes32(key.digest),
         "PROOF_BYTES: uint256": key.layout.size,
-        "MAX_STATEMENT: uint256": longest_statement or default,
+        "MAX_STATEMENT: uint256": longest_statement or _longest(key),
         "TRANSCRIPT_CODE: bytes32": _bytes32(keccak(transcript)),
         "EVALUATORS: uint256": len(evaluators),
         f"EVALUATOR_CODES: bytes32[{len(evaluators)}]": _list(_bytes32(keccak(code)) for code in evaluators),
@@ -52,8 +52,32 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
         **_margin_constants(key, parameters, shape),
     }
     lines = [f"{name.replace(': ', ': constant(')}) = {value}" for name, value in constants.items()]
-    source = files("verifier.evm").joinpath("verifier.vy").read_text()
-    return Contracts(transcript, evaluators, {"verifier.vy": source, "key.vy": "\n".join(lines) + "\n"})
+    return Contracts(transcript, evaluators, {**sources("verifier.vy", "words.vy"), "key.vy": "\n".join(lines) + "\n"})
+
+
+def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> dict[str, str]:
+    """The Vyper modules of `rollup.vy`, the rollup contract, for keys with these markets, cells and system cells."""
+    parameters, shape = decode_parameters(key.parameters)
+    statement = longest_statement or _longest(key)
+    constants = {
+        "MARKETS": len(parameters.markets),
+        "CELLS": shape.cells,
+        "FEE_CELL": parameters.fee_cell,
+        "INSURANCE_CELL": parameters.insurance_cell,
+        "LONGEST_CALL": statement + LONGEST_PROOF,
+        "LONGEST_ENTRIES": LONGEST_ENTRIES,
+    }
+    limits = "".join(f"{name}: constant(uint256) = {value}\n" for name, value in constants.items())
+    return {**sources("rollup.vy", "attestations.vy", "cells.vy", "words.vy"), "limits.vy": limits}
+
+
+def sources(*names: str) -> dict[str, str]:
+    """The Vyper files of this package."""
+    return {name: files("verifier.evm").joinpath(name).read_text() for name in names}
+
+
+def _longest(key: VerifyingKey) -> int:
+    return ROLLUP_STATEMENT if key.published_diff else VALIDIUM_STATEMENT
 
 
 def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -> dict[str, object]:
@@ -70,6 +94,7 @@ def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -
         "INSURANCE_CELL: uint256": parameters.insurance_cell,
         "QUEUE_TAG: uint256": key.circuit.channels.index("l1") + 1,
         "PUBLISHED: bool": key.published_diff,
+        "TAU_G2: uint256[4]": _list(part for c_0, c_1 in key.tau_g2 for part in (c_1, c_0)),
     }
 
 

@@ -7,8 +7,17 @@
 """
 
 import key
+import words
 
+STATEMENT: constant(uint256) = 100  # where it begins: behind the selector, two offsets and its length
 R: constant(uint256) = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+P: constant(uint256) = 21888242871839275222246405745257275088696311157297823662689037894645226208583
+G2: constant(uint256[4]) = [
+    11559732032986387107991004021392285783925812861821192530917403151452391805634,
+    10857046999023057135944570762232829481370756359578518086990519993285655852781,
+    4082367875863433681332203403145435568316851327593401208105741076214120093531,
+    8495653923123431417604973247489272438418190587263600148770280649306958101930,
+]  # the generator, imaginary parts first (EIP-197)
 TIME_LIMIT: constant(uint256) = 2**40
 PRICE_LIMIT: constant(uint256) = 2**48
 INDEX_LIMIT: constant(int256) = 2**63
@@ -16,31 +25,9 @@ AMOUNT_LIMIT: constant(uint256) = 2**56
 OPEN: constant(uint256) = 1
 CLOSE: constant(uint256) = 2
 WITHDRAW: constant(uint256) = 4
-ROW: constant(uint256) = 160  # bytes of an oracle row, or one of the queue
 BETA: constant(uint256) = 0
 GAMMA: constant(uint256) = 1
 ZETA: constant(uint256) = 4
-
-struct Header:
-    version: uint256
-    chain: uint256
-    rollup: uint256
-    batch: uint256
-    states: uint256[4]  # old x, old y, new x, new y
-
-struct OracleRow:
-    tick: uint256
-    time: uint256
-    market: uint256
-    price: uint256
-    index: int256
-
-struct QueueRow:
-    queue: uint256
-    kind: uint256
-    cell: uint256
-    amount: uint256
-    outcome: uint256
 
 struct Columns:  # of the oracle rows: sums of v_i * w^i / (zeta - w^i) over a common denominator
     numerators: uint256[5]
@@ -84,16 +71,16 @@ def __default__() -> Bytes[32]:
             would be copied, into memory paid for by the longest statement.
     """
     assert slice(msg.data, 0, 4) == method_id("verify(bytes,bytes)"), "selector"
-    size: uint256 = self._word(68)
-    assert size <= key.MAX_STATEMENT and len(msg.data) == 132 + size + key.PROOF_BYTES, "calldata length"
-    assert self._word(4) == 64 and self._word(36) == 96 + size, "calldata has gaps"
-    assert self._word(100 + size) == key.PROOF_BYTES, "proof length"
+    size: uint256 = words.word(68)
+    assert size <= key.MAX_STATEMENT and len(msg.data) == STATEMENT + size + 32 + key.PROOF_BYTES, "calldata length"
+    assert words.word(4) == 64 and words.word(36) == 96 + size, "calldata has gaps"
+    assert words.word(STATEMENT + size) == key.PROOF_BYTES, "proof length"
 
     challenges: uint256[7] = abi_decode(
         raw_call(TRANSCRIPT, msg.data, max_outsize=224, is_static_call=True), uint256[7]
     )
-    header: Header = self._header()
-    at: uint256 = 100 + 256
+    header: words.Header = self._header()
+    at: uint256 = STATEMENT + words.HEADER
     columns: Columns = empty(Columns)
     first_tick: uint256 = 0
     columns, first_tick, at = self._oracle(at, header.batch == 0, challenges[ZETA])
@@ -101,7 +88,7 @@ def __default__() -> Bytes[32]:
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
     difference: Fraction = empty(Fraction)
     difference, at = self._difference(at, challenges[ZETA])
-    assert at == 100 + size, "statement length"
+    assert at == STATEMENT + size, "statement length"
 
     values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, first_tick, terms, difference, header.states)
     answered: bool = False
@@ -117,10 +104,28 @@ def __default__() -> Bytes[32]:
     return verdict
 
 
+@external
+@view
+def is_cell(root: uint256[2], cell: uint256, content: uint256, proof: uint256[2]) -> bool:
+    """
+    @notice Whether a cell of the state with this root holds this field element: an opening by one point (KZG).
+    """
+    assert cell < key.CELLS and content < R, "cell or content"
+    sum: uint256[2] = ecadd(root, ecmul([1, 2], R - content))
+    sum = ecadd(sum, ecmul(proof, self._root(cell)))
+    answer: Bytes[32] = raw_call(
+        0x0000000000000000000000000000000000000008,
+        abi_encode(sum, G2, proof[0], (P - proof[1]) % P, key.TAU_G2),
+        max_outsize=32,
+        is_static_call=True,
+    )
+    return abi_decode(answer, bool)
+
+
 @internal
 @view
-def _header() -> Header:
-    header: Header = abi_decode(slice(msg.data, 100, 256), Header)
+def _header() -> words.Header:
+    header: words.Header = words.header(STATEMENT)
     assert header.version == 1, "version"
     assert header.chain < 2**64 and header.batch < 2**64, "chain or batch"
     assert header.rollup < 2**160, "contract"
@@ -136,11 +141,11 @@ def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, ui
     @return The rows' columns at zeta, the first tick, where the statement goes on.
     """
     at: uint256 = start
-    assert self._word(at) == key.MARKETS, "last oracle rows"
+    assert words.word(at) == key.MARKETS, "last oracle rows"
     at += 32
     if first:
-        assert keccak256(slice(msg.data, at, key.MARKETS * ROW)) == key.GENESIS, "genesis rows"
-    row: OracleRow = empty(OracleRow)
+        assert keccak256(slice(msg.data, at, key.MARKETS * words.ROW)) == key.GENESIS, "genesis rows"
+    row: words.OracleRow = empty(words.OracleRow)
     indices: int256[key.MARKETS] = empty(int256[key.MARKETS])
     tick: uint256 = 0
     time: uint256 = 0
@@ -151,9 +156,9 @@ def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, ui
             time = row.time
         assert row.tick == tick and row.time == time, "oracle tick"
         indices[market] = row.index
-        at += ROW
+        at += words.ROW
 
-    count: uint256 = self._word(at)
+    count: uint256 = words.word(at)
     at += 32
     assert count > 0 and count <= key.MOST_ROWS and count % key.MARKETS == 0, "oracle rows"
     columns: Columns = Columns(numerators=empty(uint256[5]), denominator=1)
@@ -183,7 +188,7 @@ def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, ui
             )
         columns.denominator = uint256_mulmod(columns.denominator, x, R)
         node = uint256_mulmod(node, key.ROWS_ROOT, R)
-        at += ROW
+        at += words.ROW
         market += 1
         if market == key.MARKETS:
             market = 0
@@ -196,14 +201,14 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
     """
     @return The sum of 1 / (gamma - tuple) over the rows, and where the statement goes on.
     """
-    next_queue: uint256 = self._word(start)
+    next_queue: uint256 = words.word(start)
     assert next_queue < 2**64, "next queue"
     assert not first or next_queue == 0, "batch 0 starts with operation 0"
-    count: uint256 = self._word(start + 32)
+    count: uint256 = words.word(start + 32)
     at: uint256 = start + 64
     terms: Fraction = Fraction(numerator=0, denominator=1)
-    for i: uint256 in range(count, bound=key.MAX_STATEMENT // ROW):
-        row: QueueRow = abi_decode(slice(msg.data, at, ROW), QueueRow)
+    for i: uint256 in range(count, bound=key.MAX_STATEMENT // words.ROW):
+        row: words.QueueRow = words.queue_row(at)
         assert row.queue == next_queue + i, "queue index"
         assert row.kind >= OPEN and row.kind <= WITHDRAW, "queue kind"
         assert row.outcome == 1 or row.outcome == 0 and (row.kind == CLOSE or row.kind == WITHDRAW), "outcome"
@@ -220,7 +225,7 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
         x: uint256 = uint256_addmod(gamma, R - uint256_addmod(tuple, key.QUEUE_TAG, R), R)
         terms.numerator = uint256_addmod(uint256_mulmod(terms.numerator, x, R), terms.denominator, R)
         terms.denominator = uint256_mulmod(terms.denominator, x, R)
-        at += ROW
+        at += words.ROW
     return terms, at
 
 
@@ -231,17 +236,17 @@ def _difference(start: uint256, zeta: uint256) -> (Fraction, uint256):
     @return The published difference's sum of d_i * w^i / (zeta - w^i), and where the statement ends.
     """
     difference: Fraction = Fraction(numerator=0, denominator=1)
-    count: uint256 = self._word(start + 32)
+    count: uint256 = words.word(start + 32)
     at: uint256 = start + 64
     if not key.PUBLISHED:
-        assert self._word(start) == 0 and count == 0, "the difference is not published"
+        assert words.word(start) == 0 and count == 0, "the difference is not published"
         return difference, at
-    assert self._word(start) == 1, "the difference is published"
+    assert words.word(start) == 1, "the difference is published"
     node: uint256 = 1
     next_cell: uint256 = 0
     for i: uint256 in range(count, bound=key.MAX_STATEMENT // 64):
-        cell: uint256 = self._word(at)
-        delta: uint256 = self._word(at + 32)
+        cell: uint256 = words.word(at)
+        delta: uint256 = words.word(at + 32)
         assert cell >= next_cell and cell < key.CELLS, "difference of a cell"
         assert delta < R, "difference"
         node = self._root(cell)
@@ -271,8 +276,8 @@ def _root(cell: uint256) -> uint256:
 
 @internal
 @view
-def _oracle_row(at: uint256, market: uint256) -> OracleRow:
-    row: OracleRow = abi_decode(slice(msg.data, at, ROW), OracleRow)
+def _oracle_row(at: uint256, market: uint256) -> words.OracleRow:
+    row: words.OracleRow = words.oracle_row(at)
     assert row.market == market, "oracle market"
     assert row.tick < TIME_LIMIT and row.time < TIME_LIMIT, "oracle tick or time"
     assert row.price > 0 and row.price < PRICE_LIMIT, "oracle price"
@@ -287,9 +292,3 @@ def _element(number: int256) -> uint256:
     @return A small integer mod r.
     """
     return convert(number, uint256) if number >= 0 else R - convert(-number, uint256)
-
-
-@internal
-@view
-def _word(at: uint256) -> uint256:
-    return convert(slice(msg.data, at, 32), uint256)

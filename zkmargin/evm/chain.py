@@ -1,6 +1,6 @@
 """An EVM chain in this process: the execution layer's specification (EELS), one transaction a block."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -91,6 +91,21 @@ class Chain:
     def wait(self, seconds: int) -> None:
         """Lets time pass before the next block."""
         self.time += seconds
+
+    def keep(self) -> Callable[[], None]:
+        """Takes the chain back to this moment, as often as it is called."""
+        copy = self._trie.copy_trie
+
+        def copied(state: Any) -> Any:
+            storage = {address: copy(trie) for address, trie in state._storage_tries.items()}
+            return self._state.State(copy(state._main_trie), storage)
+
+        kept, time, number = copied(self.state), self.time, self.number
+
+        def restore() -> None:
+            self.state, self.time, self.number = copied(kept), time, number
+
+        return restore
 
     def _send(self, sender: LocalAccount, to: bytes, data: bytes) -> Receipt:
         address = self._address(sender)

@@ -1,6 +1,8 @@
 """Puts the arbiter of a key on a chain."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
@@ -9,8 +11,10 @@ from eth_utils import keccak
 from verifier.evm.contracts import Contracts
 from zkmargin.evm.chain import Chain
 from zkmargin.evm.compile import compile_contract, creation_of
+from zkmargin.evm.contract import Contract
 
 VERIFY = keccak(b"verify(bytes,bytes)")[:4]
+DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,40 @@ def deploy_verifier(chain: Chain, sender: LocalAccount, contracts: Contracts) ->
     creation = compile_contract("verifier.vy", contracts.sources).creation
     receipts["verifier"] = chain.deploy(sender, creation + arguments)
     return Deployment(receipts["verifier"].address, {name: receipt.gas for name, receipt in receipts.items()})
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a rollup contract is set up with. Times are in seconds, least_deposit in units of the token.
+
+    signers, threshold: who attests oracle rows, and how many must. queue: in which the operator must answer a request;
+    claims: in which claims share alike after a freeze; notice: before another verifier counts; fresh: how old the last
+    oracle rows of a batch may be.
+    """
+
+    token: bytes
+    operator: bytes
+    governor: bytes
+    signers: tuple[bytes, ...]
+    threshold: int
+    queue: int = 3 * DAY
+    claims: int = 14 * DAY
+    notice: int = 10 * DAY
+    fresh: int = DAY
+    least_deposit: int = 1_000_000
+
+    def arguments(self, verifier: bytes) -> tuple[Any, ...]:
+        """Of the constructor, in order."""
+        people = (self.token, self.operator, self.governor, verifier, list(self.signers), self.threshold)
+        return (*people, self.queue, self.claims, self.notice, self.fresh, self.least_deposit)
+
+
+def deploy_rollup(
+    chain: Chain, sender: LocalAccount, sources: Mapping[str, str], verifier: bytes, terms: Terms
+) -> Contract:
+    """The rollup contract on a verifier that is there."""
+    compiled = compile_contract("rollup.vy", sources)
+    return Contract.deploy(chain, sender, compiled, *terms.arguments(verifier))
 
 
 def verify_calldata(statement: bytes, proof: bytes) -> bytes:

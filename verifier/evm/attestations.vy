@@ -1,0 +1,100 @@
+# pragma version 0.4.3
+"""
+@title Oracle rows under the signatures of a quorum
+@notice Each signer signs what he saw at the time of a tick: price and funding index of every market. The row that counts
+        is their median, checked from both sides. A quorum is more than half of the signers, so that no two quorums of
+        one tick are without a common signer; a tick's time is after that of the tick before, so no signature counts
+        twice.
+"""
+
+import limits
+import words
+
+MOST_SIGNERS: constant(uint256) = 16
+MOST_TICKS: constant(uint256) = 4096
+SIGNED: constant(uint256) = limits.MARKETS * 64  # bytes of a signer's prices and indices
+ENTRY: constant(uint256) = 96 + SIGNED  # r, s, v and what was signed
+DOMAIN: constant(bytes32) = keccak256("zkmargin oracle rows 1")
+HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168  # secp256k1
+
+signers: public(HashMap[address, bool])
+all_signers: DynArray[address, MOST_SIGNERS]
+threshold: public(uint256)
+
+
+@internal
+def set_signers(signers: DynArray[address, MOST_SIGNERS], threshold: uint256):
+    assert threshold <= len(signers) and 2 * threshold > len(signers), "threshold"
+    for signer: address in self.all_signers:
+        self.signers[signer] = False
+    for signer: address in signers:
+        assert signer != empty(address) and not self.signers[signer], "signers"
+        self.signers[signer] = True
+    self.all_signers = signers
+    self.threshold = threshold
+
+
+@internal
+@view
+def check_ticks(rows: uint256, ticks: uint256, entries: uint256, size: uint256, last_time: uint256) -> uint256:
+    """
+    @param rows Where the first tick's rows lie in calldata, one market behind the other.
+    @param entries Where the first tick's entries lie, of `size` bytes in all: so many as the threshold for each tick,
+           in the order of the signers' addresses.
+    @return The time of the last tick.
+    """
+    assert size == ticks * self.threshold * ENTRY, "attestations: length"
+    row: uint256 = rows
+    entry: uint256 = entries
+    time: uint256 = last_time
+    for tick: uint256 in range(ticks, bound=MOST_TICKS):
+        now: uint256 = words.oracle_row(row).time
+        assert now > time, "attestations: a tick's time is after that of the tick before"
+        time = now
+        self._check_signatures(entry, time)
+        self._check_medians(row, entry)
+        row += limits.MARKETS * words.ROW
+        entry += self.threshold * ENTRY
+    return time
+
+
+@internal
+@view
+def _check_signatures(entries: uint256, time: uint256):
+    entry: uint256 = entries
+    last: uint256 = 0
+    for i: uint256 in range(self.threshold, bound=MOST_SIGNERS):
+        digest: bytes32 = keccak256(
+            concat(self._domain(), convert(time, bytes32), slice(msg.data, entry + 96, SIGNED))
+        )
+        assert words.word(entry + 32) <= HALF_ORDER, "attestations: signature"
+        signer: address = ecrecover(digest, words.word(entry + 64), words.word(entry), words.word(entry + 32))
+        assert self.signers[signer], "attestations: not a signer"
+        assert convert(signer, uint256) > last, "attestations: a signer twice, or out of order"
+        last = convert(signer, uint256)
+        entry += ENTRY
+
+
+@internal
+@view
+def _check_medians(rows: uint256, entries: uint256):
+    for market: uint256 in range(limits.MARKETS):
+        row: words.OracleRow = words.oracle_row(rows + market * words.ROW)
+        counts: uint256[4] = empty(uint256[4])  # prices not above, not below; indices not above, not below
+        entry: uint256 = entries + 96 + 64 * market
+        for i: uint256 in range(self.threshold, bound=MOST_SIGNERS):
+            price: uint256 = words.word(entry)
+            index: int256 = words.signed_word(entry + 32)
+            counts[0] += convert(price <= row.price, uint256)
+            counts[1] += convert(price >= row.price, uint256)
+            counts[2] += convert(index <= row.index, uint256)
+            counts[3] += convert(index >= row.index, uint256)
+            entry += ENTRY
+        for count: uint256 in counts:
+            assert 2 * count >= self.threshold, "attestations: not the median"
+
+
+@internal
+@view
+def _domain() -> bytes32:
+    return keccak256(abi_encode(DOMAIN, chain.id, self))
