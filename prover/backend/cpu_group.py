@@ -8,7 +8,8 @@ import numpy as np
 
 from circuits.field import MODULUS, root_of_unity
 from prover.backend.cpu_arrays import Affine, Array, Tabled, affine, elements
-from prover.backend.cpu_msm import multi_scalar, shift_of, sum_by_tables, with_tables
+from prover.backend.cpu_msm import multi_scalar, sum_by_tables, with_tables
+from prover.backend.digits import shift_of
 from prover.backend.kernels import multiples, select
 from prover.backend.kernels.field import BASE_MODULUS, integer, limbs, montgomery
 from prover.backend.protocol import BackendError, Integers, Points, Vector, check_domain, check_lengths

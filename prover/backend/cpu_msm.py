@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from prover.backend.cpu_arrays import Affine, Array, Elements, Tabled, elements, words
+from prover.backend.digits import MOST, rough, signed_windows, whole_bits
 from prover.backend.kernels import select
 from prover.backend.kernels import windows as portable
 from prover.backend.kernels.field import limbs
@@ -24,7 +25,6 @@ STREAM_COST, BUCKET_COST, WINDOW_COST = (0.8, 2.0, 500.0) if DIRECT else (1.0, 4
 DIRECT_BUCKETS, DIRECT_LOAD = 1 << 11, 4  # buckets, and points for each, from which streaming pays
 TASK_ENTRIES = 1 << 17
 FEW_BITS, MAX_BITS = 6, 17  # up to the former there are too few buckets for eight lanes
-MOST = (1 << 254) - 1  # a scalar of full width
 SAMPLE, DENSE = 256, 0.75
 LEAST_TABLED, MOST_TABLED, TABLE_BITS = 1 << 8, 1 << 17, range(12, 17)
 SPARSE = 8  # where fewer than one scalar in so many is not zero, buckets would outnumber the points
@@ -39,32 +39,12 @@ class Plan(NamedTuple):
     direct: bool
 
 
-def shift_of(bits: int, windows: int) -> int:
-    """sum of 2^(bits - 1) * 2^(bits * w): what makes the digits of `windows` windows signed."""
-    return sum(1 << (bits * w + bits - 1) for w in range(windows))
-
-
-def _windows(bits: int, low: int, high: int) -> tuple[int, int]:
-    """(windows, shift): as few as hold scalars in [low, high]. The top digit is signed only where scalars are."""
-    windows = 1
-    while True:
-        if low < 0:
-            shift = shift_of(bits, windows)
-            if low + shift >= 0 and high + shift < 1 << (bits * windows):
-                return windows, shift
-        else:
-            shift = shift_of(bits, windows - 1)
-            if (high + shift) >> (bits * (windows - 1)) <= 1 << (bits - 1):
-                return windows, shift
-        windows += 1
-
-
 @cache
 def _plan(count: int, low: int, high: int) -> Plan:
     """The plan of least cost for `count` scalars in [low, high]."""
     plans = []
     for bits in range(2 if low < 0 else 1, MAX_BITS + 1):  # a signed digit of one bit is -1 or 0
-        windows, shift = _windows(bits, low, high)
+        windows, shift = signed_windows(bits, low, high)
         half = 1 << (bits - 1)
         direct = DIRECT and half >= DIRECT_BUCKETS and count >= DIRECT_LOAD * half
         cost = windows * (count * (STREAM_COST if direct else 1) + BUCKET_COST * half + WINDOW_COST)
@@ -80,8 +60,8 @@ def multi_scalar(bases: Array, scalars: Vector | Integers) -> Array:
     low, high = 0, MOST
     if isinstance(scalars, np.ndarray):
         used = scalars[rows]
-        low, high = _bounds(int(used.min()), int(used.max()))
-    plan = _plan(_rough(len(rows)), low, high)
+        low, high = whole_bits(int(used.min()), int(used.max()))
+    plan = _plan(rough(len(rows)), low, high)
     return _sum(bases, rows, _digits(scalars, rows, plan), plan)
 
 
@@ -92,10 +72,11 @@ def with_tables(bases: Array) -> Affine:
     if not (DIRECT and LEAST_TABLED <= count <= MOST_TABLED):
         return Affine(bases)
     costs = {
-        bits: _windows(bits, 0, MOST)[0] * count * STREAM_COST + BUCKET_COST * 2 ** (bits - 1) for bits in TABLE_BITS
+        bits: signed_windows(bits, 0, MOST)[0] * count * STREAM_COST + BUCKET_COST * 2 ** (bits - 1)
+        for bits in TABLE_BITS
     }
     bits = min(costs, key=lambda bits: costs[bits])
-    tables = np.empty((_windows(bits, 0, MOST)[0], 8 * count), np.uint64)
+    tables = np.empty((signed_windows(bits, 0, MOST)[0], 8 * count), np.uint64)
     tables[0] = bases
     pieces = ranges(count, 8, max(workers(), count >> 10))
     for lower, upper in pairwise(tables):
@@ -108,7 +89,7 @@ def sum_by_tables(bases: Tabled, scalars: Array) -> Array:
     rows = _nonzero(Elements(scalars))
     if len(rows) * SPARSE < len(bases):
         return multi_scalar(bases.data, Elements(scalars))
-    windows, shift = _windows(bases.bits, 0, MOST)
+    windows, shift = signed_windows(bases.bits, 0, MOST)
     plan = Plan(bases.bits, windows, shift, True)
     digits = _digits(Elements(scalars), rows, plan)
     offsets = np.arange(windows, dtype=np.uint32) * np.uint32(len(bases))
@@ -145,16 +126,6 @@ def _nonzero(scalars: Vector | Integers) -> np.ndarray:
     if len(table) and table[:: max(1, len(table) // SAMPLE)].any(axis=1).mean() > DENSE:
         return np.arange(len(table), dtype=np.uint32)
     return np.flatnonzero(table[:, 0] | table[:, 1] | table[:, 2] | table[:, 3]).astype(np.uint32)
-
-
-def _rough(count: int) -> int:
-    """The power of two nearest to a positive count: few distinct values, for the cache of plans."""
-    return 1 << (count + count // 2).bit_length() - 1
-
-
-def _bounds(low: int, high: int) -> tuple[int, int]:
-    """Bounds of whole bits."""
-    return -(1 << (-low - 1).bit_length()) if low < 0 else 0, (1 << max(high, 0).bit_length()) - 1
 
 
 def _window_sums(bases: Array, rows: np.ndarray, digits: np.ndarray, plan: Plan) -> tuple[Array, int]:

@@ -84,6 +84,11 @@ def test_backends_give_the_same_proof(name: str) -> None:
     assert case(name, backend="reference").proof == case(name).proof
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_device_gives_the_same_proof(name: str, cuda_anywhere: None) -> None:
+    assert case(name, backend="cuda").proof == case(name).proof
+
+
 def test_fresh_randomness_changes_every_blinded_element() -> None:
     made = case("ledger")
     layout = made.key.verifying.layout

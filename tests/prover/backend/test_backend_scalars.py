@@ -153,16 +153,17 @@ def check_division(backend: Backend, coefficients: list[int], point: int) -> Non
 
 
 @pytest.mark.parametrize("n", [4095, 4096, 10001])
-def test_evaluation_and_division_in_chunks(cpu: Backend, n: int) -> None:
-    check_division(cpu, sample(n, 4), 987654321)
+def test_evaluation_and_division_in_chunks(fast: Backend, n: int) -> None:
+    check_division(fast, sample(n, 4), 987654321)
 
 
 def test_unknown_backends_are_named() -> None:
-    with pytest.raises(BackendError, match="unknown backend 'gpu': choose one of reference, cpu, auto"):
+    with pytest.raises(BackendError, match="unknown backend 'gpu': choose one of reference, cpu, cuda, auto"):
         get_backend("gpu")
-    assert get_backend("auto").name == "cpu"
 
 
-def test_a_foreign_vector_is_refused(cpu: Backend, reference: Backend) -> None:
-    with pytest.raises(BackendError, match="expected a vector of the cpu backend"):
-        cpu.evaluate(reference.vector([1, 2]), 3)
+def test_a_foreign_vector_is_refused(fast: Backend, reference: Backend) -> None:
+    with pytest.raises(BackendError, match=f"expected a vector of the {fast.name} backend"):
+        fast.evaluate(reference.vector([1, 2]), 3)
+    with pytest.raises(BackendError, match=f"expected points of the {fast.name} backend"):
+        fast.on_curve(reference.points(bytes(64)))

@@ -9,7 +9,7 @@ import pytest
 from circuits.field import MODULUS
 from prover.backend import get_backend
 from prover.backend.cpu_arrays import affine
-from prover.backend.cpu_msm import shift_of
+from prover.backend.digits import shift_of
 from prover.backend.kernels import buckets as portable
 from prover.backend.kernels import multiples as portable_multiples
 from prover.backend.kernels import windows as portable_windows
