@@ -23,8 +23,14 @@ BAD_INPUT_ERRORS = {
 }  # fmt: skip
 """What a user can mend, by name: importing the classes would load every package."""
 
-COMMANDS_ABOVE = {"bench": "bench.command"}
-"""Commands of packages that import this one: {command: module}, loaded when called."""
+COMMANDS_ELSEWHERE = {
+    "bench": "bench.command:bench",
+    "evm": "zkmargin.evm.command:evm",
+    "exit": "zkmargin.evm.command:leave",
+}
+"""Commands of other modules, loaded when called."""
+OPTIONAL = dict.fromkeys(("eth_abi", "eth_account", "ethereum", "ethereum_types", "vyper"), "zkmargin[evm]")
+"""Packages that not every installation has, and what brings them."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -75,11 +81,12 @@ class Program(click.Group):
     """Turns what a user can mend into one line on stderr and exit code 2."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), *COMMANDS_ABOVE])
+        return sorted([*super().list_commands(context), *COMMANDS_ELSEWHERE])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in COMMANDS_ABOVE:
-            command: click.Command = getattr(import_module(COMMANDS_ABOVE[name]), name)
+        if name in COMMANDS_ELSEWHERE:
+            module, attribute = COMMANDS_ELSEWHERE[name].split(":")
+            command: click.Command = getattr(import_module(module), attribute)
             return command
         return super().get_command(context, name)
 
@@ -89,6 +96,10 @@ class Program(click.Group):
         except Exception as error:
             if type(error).__name__ == "InvalidProof":
                 fail(f"refused: {error}", DOES_NOT_HOLD)
+            if type(error).__name__ == "Reverted":
+                fail(f"the contract refuses: {error}", DOES_NOT_HOLD)
+            if isinstance(error, ModuleNotFoundError) and (package := str(error.name).split(".")[0]) in OPTIONAL:
+                fail(f"{package} is not installed: it comes with {OPTIONAL[package]}", BAD_INPUT)
             if isinstance(error, OSError) or type(error).__name__ in BAD_INPUT_ERRORS:
                 fail(str(error), BAD_INPUT)
             raise

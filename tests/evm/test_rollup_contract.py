@@ -272,15 +272,20 @@ def test_oracle_rows_of_another_time(waiting: Stage) -> None:
     submission_refused("oracle rows of the future", waiting, waiting.statement)
 
 
-def test_a_tick_of_the_same_time_counts_once(live: Venue) -> None:
-    tick = live.tick((PRICE, 0))
-    statement, proof = live.prove(live.batch(Tick(live.state.time, tick.rows)))
-    with pytest.raises(Reverted, match="a tick's time is after"):
+def test_a_tick_of_the_same_time_repeats_the_rows(live: Venue) -> None:
+    """Oracles who sign two prices of one second do not let the operator choose between them, or go back and forth."""
+    restore = live.keep()
+    statement, proof = live.prove(live.batch(Tick(live.state.time, ((PRICE + 1, 0),))))
+    with pytest.raises(Reverted, match="another row of the same time"):
         live.send(statement, proof)
+    restore()
+    later = live.tick((PRICE + 1, 0))
+    statement, proof = live.prove(live.batch(Tick(live.state.time, ((PRICE, 0),)), later, later))
+    live.send(statement, proof)
 
 
 def test_a_token_that_calls_back() -> None:
-    venue = Venue(rules(), SHAPE, HOSTILE)
+    venue = Venue(rules(), SHAPE, HOSTILE.read_text())
     mallory = venue.owner("mallory")
     venue.token.transact(mallory, "turn", False, 1)
     refused("transfer", venue, mallory, "open_account", ALICE, 0, 5 * UNIT)

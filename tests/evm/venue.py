@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -16,7 +15,7 @@ from zkmargin.batch import Batch, BatchBuilder
 from zkmargin.evm.chain import CHAIN_ID, Chain, Receipt
 from zkmargin.evm.compile import compile_contract
 from zkmargin.evm.contract import Contract
-from zkmargin.evm.deploy import Terms, deploy_rollup, deploy_verifier, verify_calldata
+from zkmargin.evm.deploy import Terms, deploy_rollup, deploy_verifier, token_source, verify_calldata
 from zkmargin.evm.exit import Opening, open_cell
 from zkmargin.evm.oracle import entries
 from zkmargin.proving import batch_assignment, batch_statement, layout_of, margin_key, prove_batch
@@ -25,24 +24,19 @@ from zkmargin.transactions import Close, Deposit, Open, Tick, Transaction, Withd
 
 UNIT = 1_000_000
 FEE_CELL, INSURANCE_CELL = 0, 1
-TOKEN = Path(__file__).with_name("token.vy")
-
-
-def deploy_source(chain: Chain, sender: LocalAccount, path: Path, *arguments: Any) -> Contract:
-    return Contract.deploy(chain, sender, compile_contract(path.name, {path.name: path.read_text()}), *arguments)
 
 
 class Venue:
     """Requests go to the contract; `batch` and `submit` are the operator's."""
 
-    def __init__(self, parameters: Parameters, shape: Shape, token: Path = TOKEN, **terms: Any) -> None:
+    def __init__(self, parameters: Parameters, shape: Shape, token: str = token_source(), **terms: Any) -> None:
         self.parameters, self.shape, self.backend = parameters, shape, get_backend("cpu")
         self.srs = insecure_srs(self.backend, layout_of(parameters, shape).powers, b"venue")
         self.key = margin_key(parameters, shape, self.srs, self.backend)
         self.chain = Chain(time=parameters.genesis_time + 1)
         self.operator, self.governor = self.chain.account("operator"), self.chain.account("governor")
         self.oracles = [self.chain.account(f"oracle {i}") for i in range(3)]
-        self.token = deploy_source(self.chain, self.operator, token)
+        self.token = Contract.deploy(self.chain, self.operator, compile_contract("token.vy", {"token.vy": token}))
         self.verifier = deploy_verifier(self.chain, self.operator, contracts_of(self.key.verifying)).address
         people = (self.token.address, address_of(self.operator), address_of(self.governor))
         self.terms = Terms(*people, tuple(map(address_of, self.oracles)), **{"threshold": 2, **terms})

@@ -3,8 +3,8 @@
 @title Oracle rows under the signatures of a quorum
 @notice Each signer signs what he saw at the time of a tick: price and funding index of every market. The row that counts
         is their median, checked from both sides. A quorum is more than half of the signers, so that no two quorums of
-        one tick are without a common signer; a tick's time is after that of the tick before, so no signature counts
-        twice.
+        one tick are without a common signer; a tick of the time of the tick before repeats its rows, so no signature
+        moves a price twice.
 """
 
 import limits
@@ -36,26 +36,40 @@ def set_signers(signers: DynArray[address, MOST_SIGNERS], threshold: uint256):
 
 @internal
 @view
-def check_ticks(rows: uint256, ticks: uint256, entries: uint256, size: uint256, last_time: uint256) -> uint256:
+def check_ticks(before: uint256, rows: uint256, ticks: uint256, entries: uint256, size: uint256) -> uint256:
     """
-    @param rows Where the first tick's rows lie in calldata, one market behind the other.
+    @param before Where the rows of the tick before lie in calldata, one market behind the other.
+    @param rows Where the first tick's rows lie.
     @param entries Where the first tick's entries lie, of `size` bytes in all: so many as the threshold for each tick,
            in the order of the signers' addresses.
     @return The time of the last tick.
     """
     assert size == ticks * self.threshold * ENTRY, "attestations: length"
+    last: uint256 = before
     row: uint256 = rows
     entry: uint256 = entries
-    time: uint256 = last_time
+    time: uint256 = words.oracle_row(before).time
     for tick: uint256 in range(ticks, bound=MOST_TICKS):
         now: uint256 = words.oracle_row(row).time
-        assert now > time, "attestations: a tick's time is after that of the tick before"
+        assert now > time or now == time and self._repeats(last, row), "attestations: another row of the same time"
         time = now
         self._check_signatures(entry, time)
         self._check_medians(row, entry)
+        last = row
         row += limits.MARKETS * words.ROW
         entry += self.threshold * ENTRY
     return time
+
+
+@internal
+@view
+def _repeats(before: uint256, after: uint256) -> bool:
+    for market: uint256 in range(limits.MARKETS):
+        old: words.OracleRow = words.oracle_row(before + market * words.ROW)
+        new: words.OracleRow = words.oracle_row(after + market * words.ROW)
+        if old.price != new.price or old.index != new.index:
+            return False
+    return True
 
 
 @internal

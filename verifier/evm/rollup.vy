@@ -243,7 +243,7 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     count: uint256 = words.word(rows - 32)
     at: uint256 = rows + count * words.ROW
     self.oracle_time = attestations.check_ticks(
-        rows, count // limits.MARKETS, 36 + words.word(36), len(entries), self.oracle_time
+        last, rows, count // limits.MARKETS, 36 + words.word(36), len(entries)
     )
     assert self.oracle_time <= block.timestamp + FUTURE, "oracle rows of the future"
     assert self.oracle_time + FRESH_SECONDS >= block.timestamp, "stale oracle rows"

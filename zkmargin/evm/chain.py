@@ -73,6 +73,12 @@ class Chain:
             self._state.set_account_balance(self.state, address, U256(RICH))
         return made
 
+    def address_of_next(self, sender: LocalAccount) -> bytes:
+        """Where the contract of an account's next deployment will be."""
+        address = self._address(sender)
+        nonce = self._state.get_account(self.state, address).nonce
+        return bytes(self._message.compute_contract_address(address, nonce))
+
     def deploy(self, sender: LocalAccount, code: bytes) -> Receipt:
         """Runs creation code, the constructor's arguments behind it."""
         return self._send(sender, b"", code)
@@ -118,7 +124,7 @@ class Chain:
         self.number += 1
         self.time += BLOCK_SECONDS
         output = self._vm.BlockOutput()
-        target = to or bytes(self._message.compute_contract_address(address, Uint(fields["nonce"])))
+        target = to or self.address_of_next(sender)
         self._fork.process_transaction(self._block(), output, self._tx.decode_transaction(bytes(signed)), Uint(0))
         gas = int(output.block_gas_used)
         if not self._succeeded(output):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from eth_abi.abi import encode
@@ -69,6 +70,11 @@ def deploy_rollup(
     """The rollup contract on a verifier that is there."""
     compiled = compile_contract("rollup.vy", sources)
     return Contract.deploy(chain, sender, compiled, *terms.arguments(verifier))
+
+
+def token_source() -> str:
+    """Of a token for development."""
+    return files("zkmargin.evm").joinpath("token.vy").read_text()
 
 
 def verify_calldata(statement: bytes, proof: bytes) -> bytes:

@@ -1,6 +1,6 @@
 # pragma version 0.4.3
 """
-@title A token for tests, of 6 decimals
+@title A token for development, of 6 decimals: anyone makes as much of it as he likes
 """
 
 decimals: public(constant(uint8)) = 6

@@ -1,0 +1,92 @@
+"""The commands around the contracts: export, submissions on a chain in the process, an exit from public data."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import done, run
+from verifier.margin import load_key
+from zkmargin.evm.chain import Chain
+from zkmargin.evm.compile import Compiled
+from zkmargin.evm.contract import Contract
+from zkmargin.evm.deploy import Terms
+
+SMALL = ("--accounts", "20", "--rows", "64", "--limb-bits", "8", "--packing", "8")
+TERMS = Terms(bytes(20), b"\1" * 20, b"\2" * 20, (b"\3" * 20,), 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rollup for the chain in the process: two batches, the first one proven; another one for no chain."""
+    folder = tmp_path_factory.mktemp("evm")
+    done("tape", *SMALL, "--out", folder / "tape")
+    parameters = folder / "tape" / "parameters.json"
+    done("setup", "--parameters", parameters, "--insecure", "test", "--out", folder / "setup.npz")
+    rollup = ("--parameters", parameters, "--setup", folder / "setup.npz")
+    done("init", folder / "rollup", *rollup, *done("evm", "address").split())
+    done("init", folder / "elsewhere", *rollup)
+    for name, numbers in (("rollup", (0, 1)), ("elsewhere", (0,))):
+        for number in numbers:
+            done("apply", folder / name, folder / "tape" / f"batch-00{number}.jsonl")
+        done("prove", folder / name, 0, "--out", folder / name / "proof")
+    return folder
+
+
+def test_batches_on_a_chain_and_an_exit_from_their_calldata(folder: Path) -> None:
+    told = json.loads(done("evm", "submit", folder / "rollup", "--out", folder / "calldata", "--json"))
+    assert [batch["batch"] for batch in told["batches"]] == [0] and told["vault"] > 0
+    assert "gas a change" in done("evm", "submit", folder / "rollup", "--fork", "osaka")
+    key, setup, batch = folder / "rollup" / "proof" / "key.json", folder / "setup.npz", folder / "calldata"
+    files = ("--key", key, "--setup", setup, "--cell", 5, "--json")
+    of_calldata = json.loads(done("exit", *files, batch / "batch-000.calldata"))
+    assert of_calldata == json.loads(done("exit", *files, folder / "rollup" / "proof" / "statement.json"))
+    cell = json.loads(done("inspect", folder / "rollup", "--cell", 5, "--json"))
+    assert of_calldata["kind"] == 1 and cell["kind"] == 1 and len(of_calldata["rows"]) == 2 + 2 * 160
+
+
+def test_what_is_exported_can_be_deployed(folder: Path) -> None:
+    done("evm", "export", folder / "rollup", "--out", folder / "contracts")
+    files = [json.loads(path.read_text()) for path in sorted((folder / "contracts").glob("*.json"))]
+    chain = Chain()
+    deployer = chain.account("deployer")
+    *emitted, verifier, rollup = files
+    codes = [bytes.fromhex(contract["bytecode"][2:]) for contract in emitted]
+    transcript, *evaluators = (chain.deploy(deployer, code).address for code in codes)
+
+    def deployed(contract: dict[str, object], *arguments: object) -> Contract:
+        creation = bytes.fromhex(str(contract["bytecode"])[2:])
+        return Contract.deploy(chain, deployer, Compiled(tuple(contract["abi"]), creation, 0), *arguments)  # type: ignore[arg-type]
+
+    arbiter = deployed(verifier, transcript, evaluators)
+    key = load_key((folder / "rollup" / "proof" / "key.json").read_text())
+    assert arbiter.call("key_digest") == key.digest
+    assert list(rollup["constructor"])[:4] == ["token", "operator", "governor", "verifier"]
+    made = deployed(rollup, *TERMS.arguments(arbiter.address))
+    assert made.call("threshold") == 1 and made.call("batches") == 0
+    assert "R: constant" in (folder / "contracts" / "sources" / "verifier.vy").read_text()
+
+
+def test_bad_input(folder: Path) -> None:
+    elsewhere = run("evm", "submit", folder / "elsewhere")
+    assert elsewhere.exit_code == 2 and "`zkmargin init` needs --chain 1337 --contract 0x" in elsewhere.output
+    key, setup = folder / "rollup" / "proof" / "key.json", folder / "setup.npz"
+    statement = folder / "rollup" / "proof" / "statement.json"
+    for arguments, message in (
+        ((statement, statement, "--cell", 5), "batch 1 is missing"),
+        ((statement, "--cell", 1 << 20), "there is no cell"),
+        ((setup, "--cell", 5), "setup.npz: neither a statement nor calldata"),
+        ((key, "--cell", 5), "key.json: missing or unknown fields"),
+    ):
+        result = run("exit", "--key", key, "--setup", setup, *arguments)
+        assert result.exit_code == 2 and message in result.output, result.output
+    assert run("init", folder / "x", "--parameters", key, "--setup", setup, "--contract", "0x12").exit_code == 2
+
+
+def test_what_is_not_installed_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "zkmargin.evm.compile", raising=False)
+    monkeypatch.delitem(sys.modules, "zkmargin.evm.export", raising=False)
+    monkeypatch.setitem(sys.modules, "vyper.compiler", None)
+    result = run("evm", "export", folder / "rollup", "--out", folder / "nothing")
+    assert result.exit_code == 2 and "vyper is not installed: it comes with zkmargin[evm]" in result.output

@@ -1,0 +1,115 @@
+"""A rollup's batches on a chain in this process: token, contracts, owners' requests, oracles' entries, submissions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from eth_account.signers.local import LocalAccount
+
+from circuits.margin.statement import L1_KINDS, L1Row, Statement
+from verifier.evm.contracts import contracts_of, rollup_sources
+from verifier.key import VerifyingKey
+from verifier.margin import decode_parameters
+from zkmargin.evm.chain import CHAIN_ID, Chain
+from zkmargin.evm.compile import compile_contract
+from zkmargin.evm.contract import Contract
+from zkmargin.evm.deploy import DAY, Terms, deploy_rollup, deploy_verifier, token_source, verify_calldata
+from zkmargin.evm.oracle import entries
+from zkmargin.store import StoreError
+
+FUNDS = 1 << 62
+ORACLES, THRESHOLD = 3, 2
+YEARS = 3650 * DAY  # a tape's time passes faster than that of a chain
+OPEN, CLOSE, DEPOSIT, WITHDRAW = (L1_KINDS[name] for name in ("open", "close", "deposit", "withdraw"))
+
+
+@cache
+def rollup_address() -> bytes:
+    """Where the rollup contract of every such chain is: the first contract of an account of its own."""
+    chain = Chain()
+    return chain.address_of_next(chain.account("rollup"))
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Gas of a batch. requests: of the owners' transactions before it; submission: of `submit_batch`."""
+
+    batch: int
+    requests: int
+    submission: int
+
+
+class LocalL1:
+    """The chain with the contracts of a key; deployment: their gas by name."""
+
+    def __init__(self, key: VerifyingKey, fork: str = "prague") -> None:
+        parameters, _ = decode_parameters(key.parameters)
+        self.parameters, self.chain = parameters, Chain(fork, parameters.genesis_time + 1)
+        self.operator, self.governor = self.chain.account("operator"), self.chain.account("governor")
+        self.oracles = [self.chain.account(f"oracle {i}") for i in range(ORACLES)]
+        self.token = Contract.deploy(
+            self.chain, self.operator, compile_contract("token.vy", {"token.vy": token_source()})
+        )
+        arbiter = deploy_verifier(self.chain, self.operator, contracts_of(key))
+        signers = tuple(map(_address, self.oracles))
+        people = (self.token.address, _address(self.operator), _address(self.governor), signers, THRESHOLD)
+        terms = Terms(*people, queue=YEARS, notice=YEARS + DAY, fresh=YEARS, least_deposit=1)
+        deployer = self.chain.account("rollup")
+        self.rollup = deploy_rollup(self.chain, deployer, rollup_sources(key), arbiter.address, terms)
+        self.deployment = {**arbiter.gas, "rollup": self.rollup.gas}
+        self._funded: set[str] = set()
+
+    def calldata(self, statement: Statement, proof: bytes) -> bytes:
+        """submit_batch with the entries of oracles who saw what the statement says."""
+        told = entries(statement.oracle, self.oracles[:THRESHOLD], CHAIN_ID, self.rollup.address)
+        return self.rollup.calldata("submit_batch", verify_calldata(statement.encode(), proof), told)
+
+    def submit(self, statement: Statement, proof: bytes) -> Spent:
+        """The requests that the batch consumes, then the batch; Reverted when the contract refuses."""
+        if (statement.chain, statement.contract) != (CHAIN_ID, int.from_bytes(self.rollup.address, "big")):
+            raise StoreError(
+                f"batch {statement.batch} is for chain {statement.chain}, contract 0x{statement.contract:040x}: "
+                f"`zkmargin init` needs --chain {CHAIN_ID} --contract 0x{self.rollup.address.hex()}"
+            )
+        requests = sum(self._request(row) for row in _requests(statement.l1))
+        self.chain.time = max(self.chain.time, statement.oracle[-1].time)
+        data = self.calldata(statement, proof)
+        return Spent(statement.batch, requests, self.chain.transact(self.operator, self.rollup.address, data).gas)
+
+    def _request(self, rows: tuple[L1Row, ...]) -> int:
+        """The gas of an owner's transaction that queues these rows."""
+        first, cell = rows[0], rows[0].cell
+        system = cell in (self.parameters.fee_cell, self.parameters.insurance_cell)
+        owner = self._funds("governor" if system else f"owner of {cell}")
+        if first.kind == OPEN:
+            return self.rollup.transact(owner, "open_account", cell, first.amount - 1, rows[1].amount).gas
+        if first.kind == CLOSE:
+            return self.rollup.transact(owner, "request_close", cell).gas
+        name = {DEPOSIT: "deposit", WITHDRAW: "request_withdrawal"}[first.kind]
+        return self.rollup.transact(owner, name, cell, first.amount).gas
+
+    def _funds(self, name: str) -> LocalAccount:
+        """An account with tokens, which the rollup may take."""
+        account = self.chain.account(name)
+        if name not in self._funded:
+            self._funded.add(name)
+            self.token.transact(account, "mint", _address(account), FUNDS)
+            self.token.transact(account, "approve", self.rollup.address, FUNDS)
+        return account
+
+
+def _requests(rows: tuple[L1Row, ...]) -> Iterator[tuple[L1Row, ...]]:
+    """What one transaction queues: an opening has its first deposit with it."""
+    left = list(rows)
+    while left:
+        row = left.pop(0)
+        if row.kind != OPEN:
+            yield (row,)
+        elif left and (left[0].kind, left[0].cell) == (DEPOSIT, row.cell):
+            yield (row, left.pop(0))
+        else:
+            raise StoreError(f"L1 row {row.queue}: the contract opens an account with its first deposit, none follows")
+
+
+def _address(account: LocalAccount) -> bytes:
+    return bytes.fromhex(account.address[2:])
