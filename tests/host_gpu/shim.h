@@ -15,7 +15,7 @@ static Index threadIdx, blockIdx, gridDim;
 
 #define DEVICE static inline
 #define CALLED static
-#define SHARED static
+#define SHARED alignas(16) static
 #define UNROLL
 #define KEEP_LOOP
 #define BARRIER

@@ -11,7 +11,7 @@ typedef long long i64;
 #define DEVICE static __device__ __forceinline__
 #define CALLED static __device__ __noinline__
 #define KERNEL(name, ...) extern "C" __global__ void __launch_bounds__(THREADS) name(__VA_ARGS__)
-#define SHARED __shared__
+#define SHARED __shared__ __align__(16)  // for accesses of sixteen bytes
 #define PHASE
 #define BARRIER __syncthreads()
 #define UNROLL _Pragma("unroll")
