@@ -43,11 +43,17 @@ class KernelJob:
         backend = get_backend(self.backend)
         make = _bodies(backend, stage, 1 << max(sizes), self.limb_bits)
         for size in sizes:
-            body = make(1 << size)
+            body = partial(_done, backend, make(1 << size))
             for threads in self.threads:
                 set_workers(threads)
                 body()
                 yield Measurement(stage, self.backend, size, threads, *repeat(self.runs, body))
+
+
+def _done(backend: Backend, body: Body) -> None:
+    """The body until what it asked for is done."""
+    body()
+    backend.wait()
 
 
 def insecure_powers(backend: Backend, n: int, random: Random) -> Points:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from prover.backend.cuda_device import open_device
 from prover.backend.kernels.host import kernel_set
+from prover.backend.protocol import BackendError
 from prover.backend.threads import workers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,11 +22,20 @@ def describe_machine() -> dict[str, str | int | float]:
         "cores": workers(),
         "load": os.getloadavg()[0],
         "kernels": kernel_set(),
+        "gpu": gpu(),
         "python": platform.python_version(),
         **{package: version(package) for package in ("numba", "numpy")},
         "commit": commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def gpu() -> str:
+    """The device of the `cuda` backend, or `none`: the plan says why, where it is asked for."""
+    try:
+        return open_device().describe()
+    except BackendError:
+        return "none"
 
 
 def processor() -> str:

@@ -15,6 +15,7 @@ from prover.backend.threads import workers
 
 REFERENCE_LIMITS = {"msm": 8, "msm64": 8, "msm16": 8, "ntt": 12, "expression": 8}
 REFERENCE_PROOF_LIMIT = 5
+WITHOUT_THREADS = {"reference": "it has no threads", "cuda": "one thread feeds the GPU"}
 SMALLEST_PROOF = 5  # below, the tables of the margin circuit are too small to hide their columns
 EXPRESSION_MEMORY = 12 << 30
 ELEMENT_BYTES = 32
@@ -64,8 +65,8 @@ def make_plan(options: Options) -> tuple[list[Job], list[str]]:
             left_out.append(f"backend {backend}: {error}")
             continue
         threads = possible_threads
-        if backend == "reference" and options.threads != (1,):
-            left_out.append("reference with several threads: it has no threads")
+        if backend in WITHOUT_THREADS and options.threads != (1,):
+            left_out.append(f"{backend} with several threads: {WITHOUT_THREADS[backend]}")
             threads = (1,)
         possible = {
             stage: tuple(size for size in options.sizes if not _obstacle(stage, backend, size, options.limb_bits))

@@ -11,8 +11,8 @@ MARKERS = {1: "o", 2: "s"}
 STYLES = {"cpu": "-", "reference": ":", "cuda": "--"}
 
 
-def plot_scaling(measurements: Sequence[Measurement], path: Path) -> None:
-    """Writes a PNG; lines of one stage have one colour."""
+def plot_scaling(measurements: Sequence[Measurement], path: Path, title: str) -> None:
+    """Writes a PNG; lines of one stage have one colour. title: the devices."""
     figure = Figure(figsize=(12, 7), layout="constrained")
     axes = figure.subplots()
     stages = list(dict.fromkeys(m.stage for m in measurements))
@@ -28,6 +28,7 @@ def plot_scaling(measurements: Sequence[Measurement], path: Path) -> None:
             marker=MARKERS.get(threads, "^"),
             label=f"{stage}, {backend}, {threads} thread{'s' if threads > 1 else ''}",
         )
+    axes.set_title(title)
     axes.set_yscale("log")
     axes.set_xlabel("log2 of elements (of position changes for commit, bus, quotient, evaluate, open, proof)")
     axes.set_ylabel("seconds")

@@ -12,6 +12,7 @@ from circuits.circuit import Assignment
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import Statement
 from prover.backend import Backend, get_backend
+from prover.backend.cuda import CudaBackend
 from prover.backend.threads import set_workers
 from prover.key import ProvingKey
 from prover.prove import ROUNDS as ROUND_STARTS
@@ -90,7 +91,7 @@ class ProofJob:
         set_workers(threads)
         reset_peak()
         runs = [prove_in_rounds(case, backend) for _ in range(self.runs)]
-        detail = describe(case, runs[-1][0], peak_bytes())
+        detail = describe(case, runs[-1][0], peak_bytes()) | device_peak(backend)
         case.verify(runs[-1][0])
         for stage in self.stages:
             times = columns([times[stage] for _, times in runs])
@@ -104,6 +105,7 @@ def prove_in_rounds(case: Case, backend: Backend) -> tuple[bytes, dict[str, tupl
 
     def told(stage: str, *_: int) -> None:
         if stage == ROUND_STARTS:
+            backend.wait()
             marks.append(clock.read())
 
     proof = prove_batch(case.key, case.statement, case.assignment, backend, told)
@@ -129,6 +131,11 @@ def describe(case: Case, proof: bytes, peak: int) -> dict[str, int]:
         "peak_bytes": peak,
         "bytes_per_row": peak // case.shape.rows,
     }
+
+
+def device_peak(backend: Backend) -> dict[str, int]:
+    """The most memory that the pool of a GPU held, key, setup and witness in it."""
+    return {"device_peak_bytes": backend.device.peak_bytes} if isinstance(backend, CudaBackend) else {}
 
 
 def reset_peak() -> None:

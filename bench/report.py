@@ -51,6 +51,7 @@ def proofs_table(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
                     "packing": d["packing"],
                     "proof bytes": f"{d['proof_bytes']:,}",
                     "peak MiB": f"{d['peak_bytes'] // MIB:,}",
+                    "GPU MiB": f"{d.get('device_peak_bytes', 0) // MIB:,}",
                     "bytes a row": f"{d['bytes_per_row']:,}",
                 }
             )
@@ -91,7 +92,8 @@ def write_results(
     (folder / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     from bench.plot import plot_scaling
 
-    plot_scaling(measurements, folder / "scaling.png")
+    devices = (str(machine[part]) for part in ("processor", "gpu") if machine.get(part, "none") != "none")
+    plot_scaling(measurements, folder / "scaling.png", "; ".join(devices))
 
 
 def format_seconds(seconds: float) -> str:

@@ -189,6 +189,18 @@ def test_what_a_user_can_mend_is_said_in_one_line(
     assert named in result.output
 
 
+def test_what_auto_stands_for_is_said_on_a_terminal(
+    proven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = proven / "tape" / "parameters.json"
+    arguments = ("init", "--parameters", parameters, "--setup", proven / "setup.npz")
+    for terminal in (False, True):
+        monkeypatch.setattr("zkmargin.cli.on_terminal", lambda answer=terminal: answer)
+        monkeypatch.setattr("prover.backend.choose_backend", lambda: ("cpu", "no GPU"))
+        assert ("backend: cpu (no GPU)" in done(*arguments, tmp_path / f"{terminal}")) == terminal
+        assert "backend:" not in done(*arguments, tmp_path / f"{terminal} named", "--backend", "cpu")
+
+
 def test_a_setup_that_is_too_small(proven: Path, tmp_path: Path) -> None:
     small = json.loads((proven / "tape" / "parameters.json").read_text())
     large = small | {"shape": small["shape"] | {"cells": 4096}}

@@ -36,8 +36,32 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def on_terminal() -> bool:
+    """Whether someone reads stderr as it is written."""
+    return sys.stderr.isatty()
+
+
+def chosen_backend(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    """Says on stderr, where that is a terminal, what `auto` stands for here and why."""
+    if name != "auto":
+        return name
+    from prover.backend import choose_backend
+
+    chosen, reason = choose_backend()
+    if on_terminal():
+        click.echo(f"backend: {chosen} ({reason})", err=True)
+    return chosen
+
+
 backend_option = click.option(
-    "--backend", "backend_name", default="auto", show_default=True, help="reference, cpu or auto."
+    "--backend",
+    "backend_name",
+    default="auto",
+    show_default=True,
+    callback=chosen_backend,
+    help="reference, cpu, cuda or auto: cuda where it can run, else cpu.",
 )
 rollup_argument = click.argument("folder", type=FOLDER)
 
@@ -128,7 +152,7 @@ def progress_bar(quiet: bool) -> Iterator[Any]:
 
     from prover.backend.kernels.cache import compiling
 
-    quiet = quiet or not sys.stderr.isatty()
+    quiet = quiet or not on_terminal()
     with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar, ExitStack() as stack:
         tasks: dict[str, Any] = {}
         if not quiet:

@@ -41,6 +41,9 @@ class CpuBackend(CpuGroup):
     def proving(self) -> AbstractContextManager[None]:
         return reusing()
 
+    def wait(self) -> None:
+        return None
+
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         tasks = [partial(function, item) for item in items]
         # of few tasks each is better split in itself, for they may be of very different size

@@ -49,6 +49,9 @@ class CudaBackend(CudaGroup):
         finally:
             self.device.release()
 
+    def wait(self) -> None:
+        self.device.wait()
+
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         return [function(item) for item in items]
 

@@ -30,6 +30,7 @@ class Device:
         self.name: str = properties["name"].decode()
         self.memory: int = properties["totalGlobalMem"]
         self.capability = (properties["major"], properties["minor"])
+        self.peak_bytes = 0  # the most that the pool held, as `release` saw it
         self._functions: dict[tuple[str, str], Any] = {}
         self._modules: dict[str, Any] = {}
         if self.capability < LEAST_CAPABILITY:
@@ -96,8 +97,21 @@ class Device:
         return int(free + self.cupy.get_default_memory_pool().free_bytes())
 
     def release(self) -> None:
-        """Gives kept memory back to the card."""
-        self.cupy.get_default_memory_pool().free_all_blocks()
+        """Gives kept memory back to the card; what was kept until now counts for `peak_bytes`."""
+        pool = self.cupy.get_default_memory_pool()
+        self.peak_bytes = max(self.peak_bytes, int(pool.total_bytes()))
+        pool.free_all_blocks()
+
+    def wait(self) -> None:
+        """Returns when what was launched is done."""
+        self.cupy.cuda.runtime.deviceSynchronize()
+
+    def describe(self) -> str:
+        """The card, its memory, and the versions under it."""
+        runtime = self.cupy.cuda.runtime
+        driver, toolkit = (_version(number) for number in (runtime.driverGetVersion(), runtime.runtimeGetVersion()))
+        versions = f"driver for CUDA {driver}, CUDA {toolkit}, CuPy {self.cupy.__version__}"
+        return f"{self.name}, {self.memory >> 20} MiB, {versions}"
 
     @contextmanager
     def memory_guard(self) -> Iterator[None]:
@@ -115,6 +129,11 @@ class Device:
                 self._modules[unit] = self.cupy.RawModule(code=source(unit), options=OPTIONS, backend="nvrtc")
             found = self._functions[unit, kernel] = self._modules[unit].get_function(kernel)
         return found
+
+
+def _version(number: int) -> str:
+    """As CUDA counts: 13000 is 13.0."""
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def _argument(value: Any) -> Any:

@@ -44,6 +44,10 @@ class Backend(Protocol):
         """Entered for the time of a proof: memory may be kept from one step to the next."""
         ...
 
+    def wait(self) -> None:
+        """Returns when all that was asked for is done: for clocks, since results wait by themselves."""
+        ...
+
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """The function of each item, in order: side by side where the backend has threads for it."""
         ...

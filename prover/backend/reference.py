@@ -37,6 +37,9 @@ class ReferenceBackend(ReferenceGroup):
     def proving(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def wait(self) -> None:
+        return None
+
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         return [function(item) for item in items]
 

@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench.measurement import PROOF_STAGES, Measurement
+from bench.machine import describe_machine
+from bench.measurement import KERNEL_STAGES, PROOF_STAGES, Measurement
 from bench.plan import Options, make_plan
+from bench.proofs import device_peak
 from bench.ratios import cpu_against_gpu, ratios
 from bench.report import format_seconds, write_results
+from prover.backend import get_backend
+from prover.backend.cuda import CudaBackend
+from prover.backend.cuda_device import Device
 from prover.backend.threads import workers
 from zkmargin.cli import main
 
@@ -67,6 +72,32 @@ def test_a_backend_that_is_not_there_is_left_out(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("bench.plan.get_backend", missing)
     assert plan(backends=("cuda",)) == ([], ["backend cuda: no such device"])
+
+
+def test_a_device_is_fed_by_one_thread(cuda_anywhere: None) -> None:
+    jobs, left_out = plan(backends=("cuda",), threads=(1, 2), sizes=(5,))
+    assert [(job.title, job.threads) for job in jobs] == [("msm on cuda", (1,)), ("proof of 2^5 changes on cuda", (1,))]
+    assert "cuda with several threads: one thread feeds the GPU" in left_out
+
+
+def test_the_stages_run_on_a_device(cuda_anywhere: None) -> None:
+    jobs, _ = plan(backends=("cuda",), stages=KERNEL_STAGES, sizes=(5,))
+    found = [m for job in jobs for m in job.measure()]
+    assert [m.stage for m in found] == list(KERNEL_STAGES)
+    assert all(m.backend == "cuda" and m.median > 0 for m in found)
+
+
+def test_the_memory_of_a_device_is_that_of_its_pool(cuda_device: Device) -> None:
+    backend = CudaBackend(cuda_device)
+    with backend.proving():
+        backend.powers(3, 1000)
+    assert device_peak(backend)["device_peak_bytes"] > 0
+    assert device_peak(get_backend("cpu")) == {}
+
+
+def test_the_device_is_named(cuda_device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.machine.open_device", lambda: cuda_device)
+    assert str(describe_machine()["gpu"]).startswith(f"{cuda_device.name}, {cuda_device.memory >> 20} MiB, driver for")
 
 
 def test_columns_that_memory_cannot_hold_are_left_out() -> None:

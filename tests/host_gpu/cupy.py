@@ -82,10 +82,13 @@ def make_cupy(folder: Path, flags: tuple[str, ...] = (), **changes: Any) -> Simp
         getDevice=lambda: 0,
         getDeviceProperties=lambda _: properties,
         getDeviceCount=lambda: 1,
+        deviceSynchronize=lambda: None,
+        driverGetVersion=lambda: 13000,
+        runtimeGetVersion=lambda: 12090,
         memGetInfo=lambda: (properties["totalGlobalMem"], properties["totalGlobalMem"]),
         CUDARuntimeError=RuntimeError,
     )
-    pool = SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
+    pool = SimpleNamespace(free_bytes=lambda: 0, total_bytes=lambda: 1 << 20, free_all_blocks=lambda: None)
     return SimpleNamespace(
         empty=lambda items, dtype: allocate(np.empty, items, dtype),
         zeros=lambda items, dtype: allocate(np.zeros, items, dtype),
@@ -93,6 +96,7 @@ def make_cupy(folder: Path, flags: tuple[str, ...] = (), **changes: Any) -> Simp
         asnumpy=lambda array: np.array(array).view(np.ndarray),
         flatnonzero=lambda array: np.flatnonzero(array).view(DeviceArray),
         cumsum=lambda array, out: np.cumsum(array, out=out),
+        __version__="of the host",
         RawModule=lambda code, options, backend: RawModule(folder, flags, code),
         get_default_memory_pool=lambda: pool,
         cuda=SimpleNamespace(runtime=runtime, memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError)),
