@@ -99,10 +99,12 @@ class Layout:
 
     @cached_property
     def state_pairs(self) -> list[StatePair]:
-        """The state columns of a table two by two, as they were added: old, new."""
+        """The state columns of a table two by two, as they were added: old, new. One alone changes nothing."""
         pairs = []
         for table in self.circuit.tables:
             names = table.of_kind(Kind.STATE)
+            if len(names) == 1:
+                continue
             if len(names) % 2:
                 raise ValueError(f"{table.name}: state columns come in pairs, old and new")
             pairs += [(table.name, *names[i : i + 2]) for i in range(0, len(names), 2)]

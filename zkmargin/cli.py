@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 a proof or a batch does not hold, 2 bad input or usage.
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +27,7 @@ COMMANDS_ELSEWHERE = {
     "bench": "bench.command:bench",
     "evm": "zkmargin.evm.command:evm",
     "exit": "zkmargin.evm.command:leave",
+    "solvency": "zkmargin.solvency_command:solvency",
 }
 """Commands of other modules, loaded when called."""
 OPTIONAL = dict.fromkeys(("eth_abi", "eth_account", "ethereum", "ethereum_types", "vyper"), "zkmargin[evm]")
@@ -142,6 +143,21 @@ def show(data: dict[str, Any], as_json: bool) -> None:
     width = max(map(len, data))
     for name, value in data.items():
         click.echo(f"{name:<{width}}  {value}")
+
+
+def pinned_key(path: Path, digest: str | None, load: Callable[[str], Any]) -> Any:
+    """The key of a file; InvalidProof where it is not the one with this digest."""
+    from verifier import InvalidKey, InvalidProof
+
+    if digest is not None and not re.fullmatch("[0-9a-fA-F]{64}", digest):
+        raise click.BadParameter("expected 64 hex digits", param_hint="--key-digest")
+    try:
+        key = load(path.read_text())
+    except (InvalidKey, UnicodeDecodeError) as error:
+        raise InvalidKey(f"{path}: {error}") from error
+    if digest is not None and key.digest != bytes.fromhex(digest):
+        raise InvalidProof(f"the digest of {path} is {key.digest.hex()}, not the pinned one")
+    return key
 
 
 @contextmanager
@@ -361,17 +377,10 @@ def verify(
 ) -> None:
     """Checks a proof against a key and a statement; needs nothing else."""
     from circuits.margin.statement import InvalidStatement, Statement
-    from verifier import InvalidKey, InvalidProof, verify
+    from verifier import verify
     from verifier.margin import MarginStatement, load_key
 
-    try:
-        key = load_key(key_file.read_text())
-    except (InvalidKey, UnicodeDecodeError) as error:
-        raise InvalidKey(f"{key_file}: {error}") from error
-    if key_digest is not None and not re.fullmatch("[0-9a-fA-F]{64}", key_digest):
-        raise click.BadParameter("expected 64 hex digits", param_hint="--key-digest")
-    if key_digest is not None and key.digest != bytes.fromhex(key_digest):
-        raise InvalidProof(f"the digest of {key_file} is {key.digest.hex()}, not the pinned one")
+    key = pinned_key(key_file, key_digest, load_key)
     try:
         statement = Statement.from_json(statement_file.read_text())
     except (InvalidStatement, UnicodeDecodeError) as error:

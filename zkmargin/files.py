@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from circuits.margin.parameters import ParameterError, Parameters, Shape
+from circuits.margin.solvency_statement import SolvencyStatement
 from circuits.strict_json import loads
+from verifier.key import VerifyingKey
 from zkmargin.store import StoredBatch
 from zkmargin.transactions import Transaction, encode
 
@@ -31,6 +33,14 @@ def write_transactions(path: Path, transactions: Iterable[Transaction]) -> Path:
     """One JSON object a line; returns the path."""
     path.write_bytes(b"".join(encode(transaction) + b"\n" for transaction in transactions))
     return path
+
+
+def write_solvency(folder: Path, key: VerifyingKey, statement: SolvencyStatement, proof: bytes) -> None:
+    """key.json, statement.json and proof.bin of a solvency proof."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "key.json").write_text(json.dumps(key.to_json()))
+    (folder / "statement.json").write_text(statement.to_json())
+    (folder / "proof.bin").write_bytes(proof)
 
 
 def write_proof(folder: Path, key: str, batch: StoredBatch) -> None:

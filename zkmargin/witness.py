@@ -72,7 +72,7 @@ def build_assignment(
         _row(row, step, parameters, oracle, recorder)
         for row, step in _place(steps, table.size, statement.oracle[0].tick)
     )
-    transitions = _columns(table, filled, public_scalars(statement), backend)
+    transitions = columns_of(table, filled, public_scalars(statement), backend)
     lookups = _lookup_columns(circuit, parameters, statement, transitions, recorder)
     return {
         "transitions": transitions,
@@ -204,7 +204,7 @@ def _use(recorder: _Recorder, market: int, tier: Tier, requirement: int) -> tupl
     return tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction
 
 
-def _columns(
+def columns_of(
     table: Table, filled: Iterator[Values], scalars: Mapping[str, int], backend: Backend | None
 ) -> dict[str, Sequence[int]]:
     """Plain columns as they are, stated registers in limbs, then the registers that an expression defines."""
@@ -281,16 +281,21 @@ def _lookup_columns(
     recorder: _Recorder,
 ) -> dict[str, Sequence[int]]:
     size = circuit.table("lookups").size
-    counts = np.zeros(size, np.int64)
-    for term in circuit.base_terms["transitions"]:
-        if term.channel == "range":
-            counts += np.bincount(np.asarray(transitions[term.fields[0].arguments[0]]), minlength=size)
     tier_count = [recorder.tiers.get((row[1], row[2], row[3]), 0) for row in tier_rows(parameters)]
     oracle_count = [recorder.oracle.get((row.tick, row.market), 0) for row in statement.oracle]
-    columns: dict[str, Any] = {"range_count": narrow(counts.tolist())}
-    columns |= {"tier_count": _padded(tier_count, size), "oracle_count": _padded(oracle_count, size)}
-    return columns | {name: _padded(values, size) for (_, name), values in public_columns(statement).items()}
+    columns: dict[str, Any] = {"range_count": range_count(circuit, "transitions", transitions, size)}
+    columns |= {"tier_count": padded(tier_count, size), "oracle_count": padded(oracle_count, size)}
+    return columns | {name: padded(values, size) for (_, name), values in public_columns(statement).items()}
 
 
-def _padded(values: Sequence[int], size: int) -> Any:
+def range_count(circuit: Circuit, table: str, columns: Mapping[str, Any], size: int) -> Any:
+    """How often each limb value occurs in the table."""
+    counts = np.zeros(size, np.int64)
+    for term in circuit.base_terms[table]:
+        if term.channel == "range":
+            counts += np.bincount(np.asarray(columns[term.fields[0].arguments[0]]), minlength=size)
+    return narrow(counts.tolist())
+
+
+def padded(values: Sequence[int], size: int) -> Any:
     return narrow([*values, *[0] * (size - len(values))])

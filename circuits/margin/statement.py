@@ -171,24 +171,25 @@ def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) ->
     ticks = [list(group) for _, group in groupby(statement.last_oracle + rows, key=lambda row: row.tick)]
     for group in ticks:
         tick = group[0].tick
-        _require(0 <= tick < TIME_LIMIT, f"tick {tick} is outside 40 bits")
         _require(
             [row.market for row in group] == list(range(markets)),
             f"tick {tick} does not list every market once, in order",
         )
         _require(len({row.time for row in group}) == 1, f"tick {tick} has several times")
         for row in group:
-            _require(0 <= row.time < TIME_LIMIT, f"tick {tick}: time {row.time} is outside 40 bits")
-            _require(
-                1 <= row.price < PRICE_LIMIT,
-                f"tick {tick}, market {row.market}: price {row.price} is outside 1..2^48-1",
-            )
-            _require(
-                abs(row.index) < INDEX_LIMIT, f"tick {tick}, market {row.market}: index {row.index} is outside 63 bits"
-            )
+            check_row(row)
     _require(len(statement.last_oracle) == markets, "the last oracle rows are not one tick")
     for before, after in pairwise(ticks):
         _check_step(before, after, parameters)
+
+
+def check_row(row: OracleRow) -> None:
+    """InvalidStatement unless tick, time, price and index are in their ranges."""
+    name = f"tick {row.tick}, market {row.market}"
+    _require(0 <= row.tick < TIME_LIMIT, f"tick {row.tick} is outside 40 bits")
+    _require(0 <= row.time < TIME_LIMIT, f"{name}: time {row.time} is outside 40 bits")
+    _require(1 <= row.price < PRICE_LIMIT, f"{name}: price {row.price} is outside 1..2^48-1")
+    _require(abs(row.index) < INDEX_LIMIT, f"{name}: index {row.index} is outside 63 bits")
 
 
 def _check_step(before: Sequence[OracleRow], after: Sequence[OracleRow], parameters: Parameters) -> None:

@@ -1,0 +1,152 @@
+"""What a solvency proof says: of which state, at which oracle rows, and the sums over all cells."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from circuits.margin.circuit import ORACLE_COLUMNS
+from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.statement import InvalidStatement, OracleRow, Point, check_row
+from circuits.strict_json import loads
+
+VERSION = 1
+WORD = 1 << 256
+COUNTS = ("accounts", "thin", "under", "oversized")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over the book.
+
+    accounts: how many; thin: with 0 <= TV, TV*2^16 < MM; under: with TV < 0; oversized: with TV >= 0 and no tier.
+    equity: sum of the TV that are not negative, in quote * 2^-16; deficit: of -TV of the others. shortfall: sum of
+    MM - TV*2^16 over thin accounts, in quote * 2^-32. collateral: of all cells, before funding is settled, in quote;
+    unsettled_funding: sum of position * index last settled, in quote * 2^-32. fees, insurance: in the system cells.
+    """
+
+    accounts: int
+    thin: int
+    under: int
+    oversized: int
+    equity: int
+    shortfall: int
+    deficit: int
+    collateral: int
+    unsettled_funding: int
+    fees: int
+    insurance: int
+
+    @property
+    def solvent(self) -> bool:
+        """Whether every account meets its maintenance margin."""
+        return self.thin == self.under == self.oversized == 0
+
+    def rounding(self, vault: int) -> int:
+        """What the roundings of funding have left in a vault of so many quote units, in quote * 2^-32: in a vault that
+        holds what the state says it is not negative, and small."""
+        return (vault << 32) - (self.collateral << 32) - self.unsettled_funding
+
+
+@dataclass(frozen=True)
+class SolvencyStatement:
+    """The book of the state committed in root, which `batch` batches led to, at one tick's oracle rows.
+
+    chain, contract: as in a batch's statement.
+    """
+
+    batch: int
+    root: Point
+    oracle: tuple[OracleRow, ...]
+    totals: Totals
+    chain: int = 0
+    contract: int = 0
+    version: int = VERSION
+
+    def encode(self) -> bytes:
+        """32-byte big-endian words, two's complement."""
+        words = [self.version, self.chain, self.contract, self.batch, *(self.root or (0, 0)), len(self.oracle)]
+        words += [word for row in self.oracle for word in (row.tick, row.time, row.market, row.price, row.index)]
+        words += asdict(self.totals).values()
+        return b"".join((word % WORD).to_bytes(32, "big") for word in words)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "SolvencyStatement":
+        """Reads what `to_json` wrote; InvalidStatement names a missing, unknown or ill-typed field."""
+        try:
+            data = loads(text)
+        except ValueError as error:
+            raise InvalidStatement(f"not JSON: {error}") from error
+        values = _exact("statement", [part.name for part in fields(cls)], data)
+        root, oracle = values["root"], values["oracle"]
+        if not isinstance(oracle, list):
+            raise InvalidStatement("oracle: no list")
+        point = None if root is None else _pair(root)
+        rows = tuple(OracleRow(**_numbers("oracle", OracleRow, row)) for row in oracle)
+        totals = Totals(**_numbers("totals", Totals, values["totals"]))
+        rest = _integers("statement", {name: values[name] for name in ("batch", "chain", "contract", "version")})
+        return cls(root=point, oracle=rows, totals=totals, **rest)
+
+
+def check_solvency(statement: SolvencyStatement, parameters: Parameters, shape: Shape) -> None:
+    """Raises InvalidStatement unless every rule that no circuit checks holds."""
+    if statement.version != VERSION:
+        raise InvalidStatement(f"version {statement.version}: this verifier knows version {VERSION}")
+    for name, value, limit in (
+        ("batch", statement.batch, 1 << 64),
+        ("chain", statement.chain, 1 << 64),
+        ("contract", statement.contract, 1 << 160),
+    ):
+        if not 0 <= value < limit:
+            raise InvalidStatement(f"{name} {value} is out of range")
+    if [row.market for row in statement.oracle] != list(range(len(parameters.markets))):
+        raise InvalidStatement("the oracle rows do not list every market once, in order")
+    if len({(row.tick, row.time) for row in statement.oracle}) != 1:
+        raise InvalidStatement("the oracle rows are not of one tick")
+    for row in statement.oracle:
+        check_row(row)
+    for name, value in asdict(statement.totals).items():
+        limit = shape.cells if name in COUNTS else 1 << 192
+        lowest = -limit if name in ("collateral", "unsettled_funding", "fees", "insurance") else 0
+        if not lowest <= value <= limit:
+            raise InvalidStatement(f"totals: {name} {value} is out of range")
+
+
+def solvency_scalars(statement: SolvencyStatement) -> dict[str, int]:
+    return {"tick": statement.oracle[0].tick, **asdict(statement.totals)}
+
+
+def solvency_columns(statement: SolvencyStatement) -> dict[tuple[str, str], list[int]]:
+    """The oracle rows as columns of the lookups table."""
+    rows = [(1, r.tick, r.market, r.price, r.index) for r in statement.oracle]
+    columns = zip(*rows, strict=True)
+    return {("lookups", f"oracle_{name}"): list(values) for name, values in zip(ORACLE_COLUMNS, columns, strict=True)}
+
+
+def _exact(where: str, names: list[str], data: object) -> Mapping[str, object]:
+    if not isinstance(data, dict) or set(data) != set(names):
+        wrong = sorted(set(names) ^ set(data)) if isinstance(data, dict) else "no object"
+        raise InvalidStatement(f"{where}: missing or unknown fields: {wrong}")
+    return data
+
+
+def _pair(data: object) -> tuple[int, int]:
+    if not isinstance(data, list) or len(data) != 2:
+        raise InvalidStatement("root: no pair")
+    numbers = _integers("root", {"x": data[0], "y": data[1]})
+    return numbers["x"], numbers["y"]
+
+
+def _numbers(where: str, kind: type[OracleRow] | type[Totals], data: object) -> dict[str, int]:
+    return _integers(where, _exact(where, [part.name for part in fields(kind)], data))
+
+
+def _integers(where: str, values: Mapping[str, object]) -> dict[str, int]:
+    result = {}
+    for name, value in values.items():
+        if type(value) is not int:
+            raise InvalidStatement(f"{where}.{name}: {value!r} is no integer")
+        result[name] = value
+    return result
