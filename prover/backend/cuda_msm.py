@@ -65,6 +65,8 @@ def table_bits(count: int) -> int:
 def sum_values(device: Device, bases: Affine, scalars: Elements) -> Point:
     """The sum of scalars[i] * bases[i]; scalars of any width, no more of them than bases."""
     n = len(scalars)
+    if n == 0:
+        return None
     mask = device.empty(n, np.uint8)
     device.launch("buckets", "mark_nonzero", n, scalars.data, mask, n)
     rows = device.flatnonzero(mask)
@@ -130,29 +132,29 @@ def _window_sums(device: Device, points: Array, keys: Array, plan: Plan) -> list
 
 def _bucket_sums(device: Device, points: Array, keys: Array, edges: Array) -> tuple[Array, Array]:
     """(sums, edges): the sum of run b is at edges[b], or nowhere where edges[b] = edges[b + 1]."""
-    low, high = CHUNKS
-    runs = len(edges) - 1
-    length = min(high, max(low, rough(max(1, len(keys) // runs))))
-    kernel, arrays = "sum_entries", [points, keys]
-    while True:
+    least, most = CHUNKS
+    runs, entries = len(edges) - 1, len(keys)
+    length = min(most, max(least, rough(max(1, entries // runs))))
+    kernel, arrays, longest = "sum_entries", [points, keys], 0
+    while longest != 1:
         counts = device.empty(runs, np.int64)
         device.launch("buckets", "count_chunks", runs, edges, length, counts, runs)
         offsets = device.running_totals(counts)
-        chunks, longest = int(device.download(offsets[-1:])[0]), device.largest(counts)
-        sums = device.empty(POINT_WORDS * chunks)
-        device.launch("buckets", kernel, chunks, *arrays, edges, offsets, runs, length, sums, chunks)
-        if longest <= 1:
-            return sums, offsets
+        # the one answer that is waited for; without entries, as in a piece of zeros, there is nothing more to sum
+        longest = -(-longest // length) if longest else max(1, device.largest(counts))
+        entries = min(entries, entries // length + runs)  # of chunks there are no more
+        sums = device.empty(POINT_WORDS * entries)
+        device.launch("buckets", kernel, entries, *arrays, edges, offsets, runs, length, sums)
         kernel, arrays, edges, length = "sum_points", [sums], offsets, CHUNK_POINTS
+    return sums, edges
 
 
 def _sums_of_parts(device: Device, points: Array, parts: int) -> Array:
     """The sum of each of equal parts, extended."""
     each = len(points) // POINT_WORDS // parts
     while each > 1:
-        fewer = -(-each // CHUNK_POINTS)
-        edges, offsets = (device.upload(np.arange(parts + 1, dtype=np.int64) * size) for size in (each, fewer))
-        sums, chunks = device.empty(POINT_WORDS * parts * fewer), parts * fewer
-        device.launch("buckets", "sum_points", chunks, points, edges, offsets, parts, CHUNK_POINTS, sums, chunks)
-        points, each = sums, fewer
+        chunks = -(-each // CHUNK_POINTS)
+        sums = device.empty(POINT_WORDS * parts * chunks)
+        device.launch("buckets", "sum_equal_runs", parts * chunks, points, parts, each, CHUNK_POINTS, chunks, sums)
+        points, each = sums, chunks
     return points

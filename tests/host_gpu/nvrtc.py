@@ -10,6 +10,7 @@ from pathlib import Path
 from prover.backend.cuda_source import OPTIONS, source
 
 PACKAGE = "nvidia-cuda-nvrtc"
+ADDED = ("--device-as-default-execution-space",)  # by CuPy
 
 
 @cache
@@ -38,7 +39,7 @@ def compile_unit(unit: str, architecture: str) -> str:
     text, name = source(unit).encode(), f"{unit}.cu".encode()
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, name, 0, None, None) == 0
     try:
-        options = [f"--gpu-architecture={architecture}".encode(), *(option.encode() for option in OPTIONS)]
+        options = [f"--gpu-architecture={architecture}".encode(), *(option.encode() for option in (*OPTIONS, *ADDED))]
         result = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
         assert result == 0, _text(nvrtc, program, "ProgramLog")
         if architecture.startswith("compute"):

@@ -108,12 +108,12 @@ DEVICE Chunk find_chunk(const i64 *edges, const i64 *offsets, i64 runs, i64 leng
     return {start, stop < edges[low + 1] ? stop : edges[low + 1]};
 }
 
-// sums[c] = the sum of chunk c's entries.
+// sums[c] = the sum of chunk c's entries, c < offsets[runs].
 KERNEL(sum_entries, const u32 *points, const u64 *keys, const i64 *edges, const i64 *offsets, i64 runs, i64 length,
-       u32 *sums, i64 chunks) {
+       u32 *sums) {
     PHASE {
         i64 c = thread_index();
-        if (c < chunks) {
+        if (c < offsets[runs]) {
             Chunk chunk = find_chunk(edges, offsets, runs, length, c);
             Extended sum = infinity();
             KEEP_LOOP for (i64 i = chunk.start; i < chunk.stop; i++) {
@@ -126,16 +126,30 @@ KERNEL(sum_entries, const u32 *points, const u64 *keys, const i64 *edges, const 
     }
 }
 
-// sums[c] = the sum of chunk c's extended points.
-KERNEL(sum_points, const u32 *points, const i64 *edges, const i64 *offsets, i64 runs, i64 length, u32 *sums,
-       i64 chunks) {
+DEVICE Extended sum_of(const u32 *points, i64 start, i64 stop) {
+    Extended sum = infinity();
+    KEEP_LOOP for (i64 i = start; i < stop; i++) sum = add(sum, load_extended(points, i));
+    return sum;
+}
+
+// sums[c] = the sum of chunk c's extended points, c < offsets[runs].
+KERNEL(sum_points, const u32 *points, const i64 *edges, const i64 *offsets, i64 runs, i64 length, u32 *sums) {
     PHASE {
         i64 c = thread_index();
-        if (c < chunks) {
+        if (c < offsets[runs]) {
             Chunk chunk = find_chunk(edges, offsets, runs, length, c);
-            Extended sum = infinity();
-            KEEP_LOOP for (i64 i = chunk.start; i < chunk.stop; i++) sum = add(sum, load_extended(points, i));
-            store_extended(sums, c, sum);
+            store_extended(sums, c, sum_of(points, chunk.start, chunk.stop));
+        }
+    }
+}
+
+// The same where every run has `each` points and so `chunks` chunks.
+KERNEL(sum_equal_runs, const u32 *points, i64 runs, i64 each, i64 length, i64 chunks, u32 *sums) {
+    PHASE {
+        i64 c = thread_index();
+        if (c < runs * chunks) {
+            i64 run = c / chunks, start = run * each + (c - run * chunks) * length, end = (run + 1) * each;
+            store_extended(sums, c, sum_of(points, start, start + length < end ? start + length : end));
         }
     }
 }
