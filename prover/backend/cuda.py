@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -40,14 +40,7 @@ class CudaBackend(CudaGroup):
         self.transforms, self.programs = Transforms(self.device), Programs(self.device)
 
     def proving(self) -> AbstractContextManager[None]:
-        return self._proving()
-
-    @contextmanager
-    def _proving(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self.device.release()
+        return nullcontext()  # CuPy's pool keeps memory anyway
 
     def wait(self) -> None:
         self.device.wait()

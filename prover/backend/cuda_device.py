@@ -30,7 +30,6 @@ class Device:
         self.name: str = properties["name"].decode()
         self.memory: int = properties["totalGlobalMem"]
         self.capability = (properties["major"], properties["minor"])
-        self.peak_bytes = 0  # the most that the pool held, as `release` saw it
         self._functions: dict[tuple[str, str], Any] = {}
         self._modules: dict[str, Any] = {}
         if self.capability < LEAST_CAPABILITY:
@@ -96,11 +95,10 @@ class Device:
         free, _ = self.cupy.cuda.runtime.memGetInfo()
         return int(free + self.cupy.get_default_memory_pool().free_bytes())
 
-    def release(self) -> None:
-        """Gives kept memory back to the card; what was kept until now counts for `peak_bytes`."""
-        pool = self.cupy.get_default_memory_pool()
-        self.peak_bytes = max(self.peak_bytes, int(pool.total_bytes()))
-        pool.free_all_blocks()
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that was held at once: CuPy's pool keeps what was given back, for the next proof."""
+        return int(self.cupy.get_default_memory_pool().total_bytes())
 
     def wait(self) -> None:
         """Returns when what was launched is done."""

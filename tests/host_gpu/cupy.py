@@ -88,7 +88,7 @@ def make_cupy(folder: Path, flags: tuple[str, ...] = (), **changes: Any) -> Simp
         memGetInfo=lambda: (properties["totalGlobalMem"], properties["totalGlobalMem"]),
         CUDARuntimeError=RuntimeError,
     )
-    pool = SimpleNamespace(free_bytes=lambda: 0, total_bytes=lambda: 1 << 20, free_all_blocks=lambda: None)
+    pool = SimpleNamespace(free_bytes=lambda: 0, total_bytes=lambda: 1 << 20)
     return SimpleNamespace(
         empty=lambda items, dtype: allocate(np.empty, items, dtype),
         zeros=lambda items, dtype: allocate(np.zeros, items, dtype),

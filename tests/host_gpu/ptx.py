@@ -181,6 +181,8 @@ def arithmetic(op: list[str], x: list[str], width: int, sign: bool) -> str:
             return whole if op[0] == "div" else f"{compared(a, sign, width)} - {whole} * {compared(b, sign, width)}"
         case "min" | "max":
             return f"{op[0]}({compared(a, sign, width)}, {compared(b, sign, width)})"
+        case "brev":
+            return f"int(format({a}, '0{width}b')[::-1], 2)"
         case "bfi":  # insert `length` bits of a into b from `start`
             start, length = c, more[0]
             return f"(({b} & ~(((1 << {length}) - 1) << {start})) | ({a} & ((1 << {length}) - 1)) << {start})"

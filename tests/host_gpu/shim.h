@@ -25,6 +25,12 @@ static Index threadIdx, blockIdx, gridDim;
 #define PHASE for (threadIdx.x = 0; threadIdx.x < THREADS; threadIdx.x++)
 #endif
 
+static inline unsigned __brev(unsigned x) {
+    unsigned result = 0;
+    for (int i = 0; i < 32; i++) result |= (x >> i & 1) << (31 - i);
+    return result;
+}
+
 static void overflow() { abort(); }
 
 template <class... A, size_t... I>

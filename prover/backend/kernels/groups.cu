@@ -60,7 +60,7 @@ KERNEL(normalize, const u32 *points, u32 *out, i64 n) {
 }
 
 // scalar times p, by windows of four bits.
-DEVICE Extended multiple(const Affine &p, const Value &form) {
+CALLED Extended multiple(const Affine &p, const Value &form) {
     Value scalar = from_montgomery(form);
     Extended table[1 << WINDOW_BITS];
     table[0] = infinity();

@@ -34,20 +34,20 @@ DEVICE Value operand(const u32 (*registers)[8], const Rows &rows, u32 code) {
 
 // code: (operation, register, operand, operand) for each instruction.
 template <int REGISTERS>
-DEVICE void run_row(const u32 *code, i64 length, const Rows &rows, const u32 *results, const u64 *outputs, i64 count) {
+DEVICE void run_row(const uint4 *code, i64 length, const Rows &rows, const u32 *results, const u64 *outputs, i64 count) {
     u32 registers[REGISTERS][8];
     KEEP_LOOP for (i64 i = 0; i < length; i++) {
-        Value a = operand(registers, rows, code[4 * i + 2]), b = operand(registers, rows, code[4 * i + 3]);
-        u32 operation = code[4 * i], target = code[4 * i + 1];
-        if (operation == 2) a = a * b;
-        else a = operation ? a - b : a + b;
-        UNROLL for (int k = 0; k < 8; k++) registers[target][k] = a.word[k];
+        uint4 instruction = code[i];
+        Value a = operand(registers, rows, instruction.z), b = operand(registers, rows, instruction.w);
+        if (instruction.x == 2) a = a * b;
+        else a = instruction.x ? a - b : a + b;
+        UNROLL for (int k = 0; k < 8; k++) registers[instruction.y][k] = a.word[k];
     }
     KEEP_LOOP for (i64 k = 0; k < count; k++) store((u32 *)outputs[k], rows.row, operand(registers, rows, results[k]));
 }
 
 #define INTERPRETER(registers)                                                                                        \
-    KERNEL(interpret_##registers, const u32 *code, i64 length, const u64 *columns, const i64 *rotations,             \
+    KERNEL(interpret_##registers, const uint4 *code, i64 length, const u64 *columns, const i64 *rotations,             \
            const u32 *constants, const u32 *results, const u64 *outputs, i64 count, i64 n) {                         \
         PHASE {                                                                                                       \
             i64 row = thread_index();                                                                                 \

@@ -2,10 +2,11 @@
 //
 // A pass takes R = 2^log_r points at a time. With n = R m s, where s is the product of the radices before:
 //   out[q + s (R p + k)] = w^(s p k) sum_j in[q + s (p + m j)] w_R^(j k),   p < m, q < s, w of order n.
-// A block holds R rows j of consecutive columns q + s p in shared memory, in planes of words: a warp that walks along
-// the columns meets no bank twice.
+// A block holds R rows j of consecutive columns q + s p in shared memory, in planes of words with a gap after every 32:
+// a warp meets no bank twice where it walks along the columns, nor where it gathers rows in the order of reversed bits.
 
 #define TILE 1024
+#define PLANE (TILE + TILE / 32)
 #define ORDER_BITS 28
 #define TABLE_BITS 14
 #define SCALE_BITS 10
@@ -16,12 +17,16 @@
 typedef Element<Scalar> Value;
 
 DEVICE Value load_plane(const u32 *tile, u32 i) {
+    const u32 *place = tile + i + i / 32;
     Value x;
-    UNROLL for (int k = 0; k < 8; k++) x.word[k] = tile[k * TILE + i];
+    UNROLL for (int k = 0; k < 8; k++) x.word[k] = place[k * PLANE];
     return x;
 }
 
-DEVICE void store_plane(u32 *tile, u32 i, const Value &x) { UNROLL for (int k = 0; k < 8; k++) tile[k * TILE + i] = x.word[k]; }
+DEVICE void store_plane(u32 *tile, u32 i, const Value &x) {
+    u32 *place = tile + i + i / 32;
+    UNROLL for (int k = 0; k < 8; k++) place[k * PLANE] = x.word[k];
+}
 
 // W^e for W of order 2^28: table[i] = W^i and table[2^14 + i] = W^(2^14 i), i < 2^14.
 DEVICE Value root_power(const u32 *table, u64 exponent) {
@@ -38,10 +43,10 @@ DEVICE Value scaled(const Value &x, const u32 *table, i64 i) {
 }
 
 // The 2^log_r-point transforms of all columns of a tile, decimated in frequency: row k's result ends in row rev(k).
-DEVICE void butterfly(u32 *tile, const u32 *table, u32 i, u32 log_half, u32 columns, u64 direction) {
-    u32 column = i % columns, pair = i / columns, half = 1u << log_half;
-    u32 j = pair & (half - 1), row = ((pair >> log_half) << (log_half + 1)) + j;
-    u32 upper = row * columns + column, lower = upper + half * columns;
+DEVICE void butterfly(u32 *tile, const u32 *table, u32 i, u32 log_half, u32 log_columns, u64 direction) {
+    u32 column = i & ((1u << log_columns) - 1), pair = i >> log_columns, j = pair & ((1u << log_half) - 1);
+    u32 row = ((pair >> log_half) << (log_half + 1)) + j;
+    u32 upper = (row << log_columns) + column, lower = upper + (1u << (log_half + log_columns));
     Value a = load_plane(tile, upper), b = load_plane(tile, lower);
     store_plane(tile, upper, a + b);
     a = a - b;
@@ -49,16 +54,10 @@ DEVICE void butterfly(u32 *tile, const u32 *table, u32 i, u32 log_half, u32 colu
     store_plane(tile, lower, a);
 }
 
-DEVICE u32 reversed_bits(u32 k, u32 bits) {
-    u32 result = 0;
-    for (u32 i = 0; i < bits; i++) result |= (k >> i & 1) << (bits - 1 - i);
-    return result;
-}
-
 // direction: 1, or -1 for powers of 1/w. count: elements of `in` that are not zero padding. log_columns: of a tile.
 KERNEL(transform_pass, const u32 *in, i64 count, u32 *out, i64 log_n, i64 log_r, i64 log_s, i64 log_columns,
        i64 direction, const u32 *roots, const u32 *scales, i64 scaling) {
-    SHARED u32 tile[8 * TILE];
+    SHARED u32 tile[8 * PLANE];
     i64 log_m = log_n - log_r - log_s;
     u32 columns = 1u << log_columns, size = 1u << (log_r + log_columns);
     i64 first = (i64)blockIdx.x << log_columns;  // of the columns q + s p
@@ -74,7 +73,7 @@ KERNEL(transform_pass, const u32 *in, i64 count, u32 *out, i64 log_n, i64 log_r,
     for (i64 log_half = log_r - 1; log_half >= 0; log_half--) {
         PHASE {
             for (u32 i = threadIdx.x; i < size / 2; i += THREADS)
-                butterfly(tile, roots, i, (u32)log_half, columns, (u64)direction);
+                butterfly(tile, roots, i, (u32)log_half, (u32)log_columns, (u64)direction);
         }
         BARRIER;
     }
@@ -83,7 +82,8 @@ KERNEL(transform_pass, const u32 *in, i64 count, u32 *out, i64 log_n, i64 log_r,
             // neighbours in the result: along q while s spans the tile, else along k
             u32 column = log_s >= log_columns ? i & (columns - 1) : i >> log_r;
             u32 k = log_s >= log_columns ? i >> log_columns : i & ((1u << log_r) - 1);
-            Value x = load_plane(tile, reversed_bits(k, (u32)log_r) * columns + column);
+            u32 row = log_r ? __brev(k) >> (32 - log_r) : 0;
+            Value x = load_plane(tile, (row << log_columns) + column);
             i64 p = (first + column) >> log_s, q = (first + column) & (((i64)1 << log_s) - 1);
             if (log_m) x = x * root_power(roots, ((u64)(p * k) << (ORDER_BITS - log_n + log_s)) * (u64)direction);
             i64 place = q + (((p << log_r) + k) << log_s);

@@ -98,9 +98,9 @@ def test_points(emulated: CudaBackend, reference: Backend, cpu: Backend, data: b
     assert emulated.point_bytes(points) == data
     assert emulated.on_curve(points)
     assert not emulated.on_curve(emulated.points(data[:64] + data[64:96] + data[:32]))
-    scalars = [3, -1, 5, 0, VALUES[9]]
+    scalars = [3, 0, VALUES[9]]
     found, expected = (
-        b.point_bytes(b.multiply_points(b.points(data[:320]), b.vector(scalars))) for b in (emulated, reference)
+        b.point_bytes(b.multiply_points(b.points(data[:192]), b.vector(scalars))) for b in (emulated, reference)
     )
     assert found == expected
     doubled = emulated.device.empty(8 * len(points))
@@ -127,7 +127,11 @@ def test_lagrange(emulated: CudaBackend, reference: Backend, data: bytes, n: int
     assert found == expected
 
 
-@pytest.mark.parametrize("scalars", [VALUES[4:16], [5] * 12, np.arange(-5, 7), np.arange(12, dtype=np.uint64)], ids=str)
+@pytest.mark.parametrize(
+    "scalars",
+    [VALUES[4:16], [5] * 12, np.arange(-5, 7), np.arange(12, dtype=np.uint64)],
+    ids=["full", "equal", "signed", "unsigned"],
+)
 def test_sums(emulated: CudaBackend, reference: Backend, data: bytes, scalars: Any) -> None:
     found, expected = (
         b.msm(b.points(data), scalars if isinstance(scalars, np.ndarray) else b.vector(scalars))
