@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from prover.backend.cuda_source import OPTIONS, THREADS, source
+from prover.backend.cuda_source import OPTIONS, THREADS, montgomery, source
 from prover.backend.protocol import BackendError
 
 INSTALL = "pip install 'zkmargin[cuda]'"
-LEAST_CAPABILITY = (7, 0)  # independent threads of a warp, on which divergent kernels rely
+LEAST_CAPABILITY = (7, 5)  # CUDA 13 compiles for no older ones
 LEAST_MEMORY = 2 << 30
 Array = Any
 """An array of the device; one-dimensional."""
@@ -104,6 +104,13 @@ class Device:
         """Returns when what was launched is done."""
         self.cupy.cuda.runtime.deviceSynchronize()
 
+    def probe(self) -> None:
+        """One product on the device; ArithmeticError when it is wrong."""
+        a, b, product = (self.upload(np.array(montgomery(value), np.uint64)) for value in (3, 5, 0))
+        self.launch("vectors", "multiply", 1, a, b, product, 1)
+        if tuple(self.download(product).tolist()) != montgomery(15):
+            raise ArithmeticError(f"backend 'cuda': {self.name} computes a wrong product")
+
     def describe(self) -> str:
         """The card, its memory, and the versions under it."""
         runtime = self.cupy.cuda.runtime
@@ -156,7 +163,12 @@ def open_device() -> Device:
         raise BackendError(f"backend 'cuda': no usable NVIDIA driver: {_first_line(error)}") from error
     if not count:
         raise BackendError("backend 'cuda': the driver shows no GPU")
-    return Device(cupy)
+    device = Device(cupy)
+    try:
+        device.probe()
+    except (RuntimeError, OSError) as error:  # as CuPy's, of the driver and of a compiler that is not there
+        raise BackendError(f"backend 'cuda': {device.name} ran no kernel: {_first_line(error)}") from error
+    return device
 
 
 def _first_line(error: Exception) -> str:

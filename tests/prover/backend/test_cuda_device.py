@@ -54,12 +54,22 @@ def no_gpu() -> Any:
     return SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
 
 
+def no_compiler() -> Any:
+    def module(**_: Any) -> None:
+        raise RuntimeError("CuPy failed to load libnvrtc\nmore lines")
+
+    cupy = make_cupy(Path(), name=b"Bare")
+    cupy.RawModule = module
+    return cupy
+
+
 CASES = [
     (None, "needs packages that are not installed: cupy"),
     (ImportError("libcudart.so.13: cannot open\nmore lines"), "cupy does not load: libcudart.so.13: cannot open"),
     (broken_driver("cudaErrorNoDevice: none\nmore"), "no usable NVIDIA driver: cudaErrorNoDevice: none"),
     (no_gpu(), "the driver shows no GPU"),
-    (make_cupy(Path(), major=6, minor=1, name=b"Old"), "Old has compute capability 6.1, 7.0 is needed"),
+    (make_cupy(Path(), major=6, minor=1, name=b"Old"), "Old has compute capability 6.1, 7.5 is needed"),
+    (no_compiler(), "Bare ran no kernel: CuPy failed to load libnvrtc"),
     (make_cupy(Path(), totalGlobalMem=1 << 30, name=b"Small"), "Small has 1024 MiB of memory, 2048 are needed"),
 ]
 
@@ -76,10 +86,20 @@ def test_what_is_missing_is_said_in_one_line(without_device: Any, cupy: Any, mes
     assert get_backend("auto").name == "cpu"
 
 
-def test_auto_takes_a_device(without_device: Any) -> None:
-    without_device(make_cupy(Path(), name=b"Fine"))
+@pytest.mark.skipif(COMPILER is None, reason="no compiler for the host (g++ or clang++)")
+def test_auto_takes_a_device(without_device: Any, tmp_path: Path) -> None:
+    without_device(make_cupy(tmp_path, name=b"Fine"))
     assert choose_backend() == ("cuda", "Fine")
     assert get_backend("auto").name == "cuda"
+
+
+def test_a_device_that_computes_wrongly_is_an_error(without_device: Any) -> None:
+    cupy = make_cupy(Path(), name=b"Broken")
+    cupy.RawModule = lambda **_: SimpleNamespace(get_function=lambda name: lambda grid, block, arguments: None)
+    without_device(cupy)
+    for choose in (choose_backend, lambda: get_backend("cuda"), lambda: get_backend("auto")):
+        with pytest.raises(ArithmeticError, match="Broken computes a wrong product"):
+            choose()
 
 
 def test_too_little_memory_is_said_in_one_line() -> None:
