@@ -8,6 +8,7 @@ from circuits.margin.cell import ACCOUNT, unpack
 from circuits.margin.statement import InvalidStatement
 from tests.evm.test_rollup_contract import ALICE, BOB, PRICE, SHAPE, rules
 from tests.evm.venue import FEE_CELL, INSURANCE_CELL, UNIT, Venue, address_of
+from zkmargin.evm.chain import Reverted
 from zkmargin.evm.exit import open_cell, rebuild
 from zkmargin.transactions import Trade
 
@@ -104,6 +105,21 @@ def test_where_there_is_bad_debt_claims_share_what_is_left() -> None:
     assert paid == {cell: claim * vault // sum(claims.values()) for cell, claim in claims.items()}
     assert paid[BOB] == 0 and venue.holds(address_of(venue.governor)) == governor
     assert 0 <= venue.holds(venue.rollup.address) <= len(OWNERS)
+
+
+def test_a_withdrawal_that_the_vault_does_not_hold_ends_in_a_freeze() -> None:
+    """Alice's gain is Bob's bad debt: the rules let her withdraw it, and the vault does not have it."""
+    venue = traded_venue()
+    venue.chain.wait(3600)
+    vault = venue.rollup.call("vault")
+    venue.rollup.transact(venue.owner("alice"), "request_withdrawal", ALICE, vault + 1)
+    statement, proof = venue.prove(venue.batch(venue.tick((2 * PRICE, 54_321)), *venue.queued()))
+    assert [row.outcome for row in statement.l1] == [1]
+    with pytest.raises(Reverted, match="the vault does not hold it"):
+        venue.send(statement, proof)
+    venue.chain.wait(venue.terms.queue)
+    venue.rollup.transact(venue.owner("bob"), "freeze")
+    assert venue.rollup.call("vault") == vault
 
 
 def test_a_late_claim_has_what_is_left() -> None:

@@ -9,8 +9,11 @@ from eth_account.signers.local import LocalAccount
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import Statement, encode_oracle
 from prover.backend import get_backend
+from prover.prove import prove
 from prover.setup import insecure_srs
+from tests.verifier.cases import stream
 from verifier.evm.contracts import contracts_of, rollup_sources
+from verifier.margin import MarginStatement
 from zkmargin.batch import Batch, BatchBuilder
 from zkmargin.evm.chain import CHAIN_ID, Chain, Receipt
 from zkmargin.evm.compile import compile_contract
@@ -18,7 +21,7 @@ from zkmargin.evm.contract import Contract
 from zkmargin.evm.deploy import Terms, deploy_rollup, deploy_verifier, token_source, verify_calldata
 from zkmargin.evm.exit import Opening, open_cell
 from zkmargin.evm.oracle import entries
-from zkmargin.proving import batch_assignment, batch_statement, layout_of, margin_key, prove_batch
+from zkmargin.proving import batch_assignment, batch_statement, layout_of, margin_key
 from zkmargin.state import State
 from zkmargin.transactions import Close, Deposit, Open, Tick, Transaction, Withdraw
 
@@ -88,9 +91,11 @@ class Venue:
         return builder.finish()
 
     def prove(self, batch: Batch) -> tuple[Statement, bytes]:
+        """The same proof of the same batch each time, so that its gas is the same."""
         statement = batch_statement(batch, self.root, self.srs, self.backend, self.shape)
         assignment = batch_assignment(self.key.circuit, self.parameters, statement, batch)
-        return statement, prove_batch(self.key, statement, assignment, self.backend)
+        public = MarginStatement.under(self.key.verifying, statement)
+        return statement, prove(self.key, public, assignment, self.backend, stream(statement.batch))
 
     def entries(self, statement: Statement) -> bytes:
         return entries(statement.oracle, self.oracles[:2], CHAIN_ID, self.rollup.address)

@@ -20,6 +20,10 @@ VALIDIUM_STATEMENT, ROLLUP_STATEMENT = 1 << 14, 1 << 16
 """Bytes of the longest statement, without published differences and with them. The rollup contract pays for memory for
 the longest one with every batch."""
 LONGEST_PROOF, LONGEST_ENTRIES = 1 << 15, 1 << 14
+"""What the rollup contract has room for at least: a later key's proofs may be longer than the first one's."""
+WORD, ORACLE_ROW, MOST_SIGNERS, LEAST_TICKS = 32, 160, 16, 16
+VERIFY_ARGUMENTS = 4 + 4 * WORD
+"""Bytes of a call of verify(bytes, bytes) around statement and proof."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
     constants = {
         "DIGEST: bytes32": _bytes32(key.digest),
         "PROOF_BYTES: uint256": key.layout.size,
-        "MAX_STATEMENT: uint256": longest_statement or _longest(key),
+        "MAX_STATEMENT: uint256": longest_statement or room_for_statement(key),
         "TRANSCRIPT_CODE: bytes32": _bytes32(keccak(transcript)),
         "EVALUATORS: uint256": len(evaluators),
         f"EVALUATOR_CODES: bytes32[{len(evaluators)}]": _list(_bytes32(keccak(code)) for code in evaluators),
@@ -58,14 +62,16 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
 def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> dict[str, str]:
     """The Vyper modules of `rollup.vy`, the rollup contract, for keys with these markets, cells and system cells."""
     parameters, shape = decode_parameters(key.parameters)
-    statement = longest_statement or _longest(key)
+    statement, markets = longest_statement or room_for_statement(key), len(parameters.markets)
+    proof = max(LONGEST_PROOF, VERIFY_ARGUMENTS + key.layout.size)
+    entries_of_a_tick = MOST_SIGNERS * WORD * (3 + 2 * markets)
     constants = {
-        "MARKETS": len(parameters.markets),
+        "MARKETS": markets,
         "CELLS": shape.cells,
         "FEE_CELL": parameters.fee_cell,
         "INSURANCE_CELL": parameters.insurance_cell,
-        "LONGEST_CALL": statement + LONGEST_PROOF,
-        "LONGEST_ENTRIES": LONGEST_ENTRIES,
+        "LONGEST_CALL": statement + proof,
+        "LONGEST_ENTRIES": max(LONGEST_ENTRIES, entries_of_a_tick),
     }
     limits = "".join(f"{name}: constant(uint256) = {value}\n" for name, value in constants.items())
     return {**sources("rollup.vy", "attestations.vy", "cells.vy", "words.vy"), "limits.vy": limits}
@@ -76,8 +82,11 @@ def sources(*names: str) -> dict[str, str]:
     return {name: files("verifier.evm").joinpath(name).read_text() for name in names}
 
 
-def _longest(key: VerifyingKey) -> int:
-    return ROLLUP_STATEMENT if key.published_diff else VALIDIUM_STATEMENT
+def room_for_statement(key: VerifyingKey) -> int:
+    """The bytes of a statement for which the contracts have room where nothing else is asked for; several ticks fit."""
+    parameters, _ = decode_parameters(key.parameters)
+    ticks = LEAST_TICKS * ORACLE_ROW * len(parameters.markets)
+    return max(ROLLUP_STATEMENT if key.published_diff else VALIDIUM_STATEMENT, 2 * ticks)
 
 
 def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -> dict[str, object]:

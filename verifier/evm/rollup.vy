@@ -64,6 +64,8 @@ event Escaped:
 
 event Proposed:
     verifier: address
+    signers: DynArray[address, attestations.MOST_SIGNERS]
+    threshold: uint256
     ready: uint256
 
 event Adopted:
@@ -275,6 +277,7 @@ def _consume(rows: uint256, count: uint256):
             self.queued_deposits -= row.amount
             self.vault += row.amount
         elif row.kind == WITHDRAW and row.outcome == 1:
+            assert row.amount <= self.vault, "the vault does not hold it"
             self.vault -= row.amount
             self._pay(self.queue[index].owner, row.amount)
         elif row.kind == CLOSE:
@@ -376,7 +379,7 @@ def propose(verifier: address, signers: DynArray[address, attestations.MOST_SIGN
     assert verifier.is_contract, "no contract"
     ready: uint256 = block.timestamp + NOTICE_SECONDS
     self.proposal = Proposal(verifier=verifier, signers=signers, threshold=threshold, ready=ready)
-    log Proposed(verifier=verifier, ready=ready)
+    log Proposed(verifier=verifier, signers=signers, threshold=threshold, ready=ready)
 
 
 @external

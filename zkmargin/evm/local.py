@@ -7,10 +7,10 @@ from functools import cache
 from eth_account.signers.local import LocalAccount
 
 from circuits.margin.statement import L1_KINDS, L1Row, Statement
-from verifier.evm.contracts import contracts_of, rollup_sources
+from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
 from verifier.key import VerifyingKey
 from verifier.margin import decode_parameters
-from zkmargin.evm.chain import CHAIN_ID, Chain
+from zkmargin.evm.chain import CHAIN_ID, Chain, Reverted
 from zkmargin.evm.compile import compile_contract
 from zkmargin.evm.contract import Contract
 from zkmargin.evm.deploy import DAY, Terms, deploy_rollup, deploy_verifier, token_source, verify_calldata
@@ -44,6 +44,7 @@ class LocalL1:
 
     def __init__(self, key: VerifyingKey, fork: str = "prague") -> None:
         parameters, _ = decode_parameters(key.parameters)
+        self.longest_statement = room_for_statement(key)
         self.parameters, self.chain = parameters, Chain(fork, parameters.genesis_time + 1)
         self.operator, self.governor = self.chain.account("operator"), self.chain.account("governor")
         self.oracles = [self.chain.account(f"oracle {i}") for i in range(ORACLES)]
@@ -65,16 +66,24 @@ class LocalL1:
         return self.rollup.calldata("submit_batch", verify_calldata(statement.encode(), proof), told)
 
     def submit(self, statement: Statement, proof: bytes) -> Spent:
-        """The requests that the batch consumes, then the batch; Reverted when the contract refuses."""
+        """The requests that the batch consumes, then the batch; StoreError says what the contract refuses, and why."""
         if (statement.chain, statement.contract) != (CHAIN_ID, int.from_bytes(self.rollup.address, "big")):
             raise StoreError(
                 f"batch {statement.batch} is for chain {statement.chain}, contract 0x{statement.contract:040x}: "
                 f"`zkmargin init` needs --chain {CHAIN_ID} --contract 0x{self.rollup.address.hex()}"
             )
-        requests = sum(self._request(row) for row in _requests(statement.l1))
-        self.chain.time = max(self.chain.time, statement.oracle[-1].time)
-        data = self.calldata(statement, proof)
-        return Spent(statement.batch, requests, self.chain.transact(self.operator, self.rollup.address, data).gas)
+        if (size := len(statement.encode())) > self.longest_statement:
+            raise StoreError(
+                f"batch {statement.batch}: its statement of {size} bytes is longer than the {self.longest_statement} "
+                "that the contracts take: smaller batches have fewer L1 rows, oracle rows and published differences"
+            )
+        try:
+            requests = sum(self._request(row) for row in _requests(statement.l1))
+            self.chain.time = max(self.chain.time, statement.oracle[-1].time)
+            data = self.calldata(statement, proof)
+            return Spent(statement.batch, requests, self.chain.transact(self.operator, self.rollup.address, data).gas)
+        except Reverted as reverted:
+            raise StoreError(f"batch {statement.batch}: the rollup contract refuses: {reverted}") from reverted
 
     def _request(self, rows: tuple[L1Row, ...]) -> int:
         """The gas of an owner's transaction that queues these rows."""

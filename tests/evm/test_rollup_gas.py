@@ -1,0 +1,112 @@
+"""What the rollup contract costs its people, with and without published differences, in a committed file:
+`python -m tests.evm.test_rollup_gas` writes it anew."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from circuits.margin.parameters import Shape
+from circuits.margin.statement import InvalidStatement
+from tests.evm.test_rollup_contract import PRICE, rules
+from tests.evm.venue import UNIT, Venue, address_of
+from zkmargin.evm.chain import Receipt
+from zkmargin.evm.exit import rebuild
+from zkmargin.transactions import Tick, Touch, Trade
+
+PATH = Path(__file__).with_name("rollup_gas.json")
+MODES = {"validium": False, "published": True}
+ACCOUNTS = range(2, 8)
+FIRST, LAST = ACCOUNTS[0], ACCOUNTS[-1]
+
+
+class Costs:
+    """A venue from its first deposit to the last payment, and the gas of each step."""
+
+    def __init__(self, published: bool) -> None:
+        self.venue = Venue(rules(), Shape(32, 16, 16, published, 8))
+        self.gas = {"deployment": self.venue.rollup.gas}
+
+    def run(self) -> None:
+        self._live()
+        self._stop()
+        self._leave()
+
+    def _live(self) -> None:
+        """Two rows of the queue for each account, positions, then one and all cells that change."""
+        venue = self.venue
+        for cell in ACCOUNTS:
+            self._spend("open_account", venue.rollup.transact(self._owner(cell), "open_account", cell, 0, 100 * UNIT))
+        trades = [Trade(cell, cell + 1, UNIT, 1, 100 * UNIT, 0, 0) for cell in ACCOUNTS[::2]]
+        self._spend("batch of 12 L1 rows, 6 cells", venue.advance(self._tick(0), *venue.queued(), *trades))
+        self._spend("batch of 1 cell", venue.advance(self._tick(1 << 16), Touch(FIRST)))
+        self._spend("batch of 6 cells", venue.advance(self._tick(1 << 17), *map(Touch, ACCOUNTS)))
+        self._ask("request_withdrawal", UNIT)
+        self._spend("batch of 1 L1 row, 1 cell", venue.advance(self._tick(1 << 17), *venue.queued()))
+        self._spend("withdraw", venue.rollup.transact(venue.operator, "withdraw", address_of(self._owner(FIRST))))
+
+    def _stop(self) -> None:
+        venue = self.venue
+        index = venue.state.queue
+        self._ask("deposit", UNIT)
+        venue.chain.wait(venue.terms.queue + 1)
+        self._spend("freeze", venue.rollup.transact(venue.operator, "freeze"))
+        self._spend("refund", venue.rollup.transact(venue.operator, "refund", index))
+
+    def _leave(self) -> None:
+        venue = self.venue
+        for cell in ACCOUNTS:
+            self._spend("escape", venue.escape(cell))
+        venue.chain.wait(venue.terms.claims + 1)
+        for cell in ACCOUNTS:
+            owner = address_of(self._owner(cell))
+            self._spend("settle", venue.rollup.transact(venue.operator, "settle", owner))
+            venue.rollup.transact(venue.operator, "withdraw", owner)
+
+    def _owner(self, cell: int) -> LocalAccount:
+        return self.venue.owner(f"owner of {cell}")
+
+    def _tick(self, index: int) -> Tick:
+        self.venue.chain.wait(3600)
+        return self.venue.tick((PRICE, index))
+
+    def _ask(self, name: str, *arguments: int) -> None:
+        self._spend(name, self.venue.rollup.transact(self._owner(FIRST), name, FIRST, *arguments))
+
+    def _spend(self, name: str, receipt: Receipt) -> None:
+        """The last of its kind counts: the first one writes what the others change."""
+        self.gas[name] = receipt.gas
+
+
+@cache
+def costs(mode: str) -> Costs:
+    made = Costs(MODES[mode])
+    made.run()
+    return made
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gas_is_what_the_committed_file_says(mode: str) -> None:
+    assert costs(mode).gas == json.loads(PATH.read_text())[mode]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_everyone_has_what_he_put_in(mode: str) -> None:
+    """Funding went from the longs to the shorts; fractions of a unit stay."""
+    venue = costs(mode).venue
+    held = [venue.holds(address_of(venue.owner(f"owner of {cell}"))) - 10**6 * UNIT for cell in ACCOUNTS]
+    left = venue.holds(venue.rollup.address)
+    assert sum(held) + left == 0 and 0 <= left <= 2 * len(ACCOUNTS)
+    assert all(paid < 0 < received for paid, received in zip(held[::2], held[1::2], strict=True))
+
+
+def test_without_published_differences_the_operator_alone_knows_the_state() -> None:
+    assert rebuild(costs("published").venue.statements) == costs("published").venue.state.cells
+    with pytest.raises(InvalidStatement, match="publishes no difference"):
+        rebuild(costs("validium").venue.statements)
+
+
+if __name__ == "__main__":
+    PATH.write_text(json.dumps({mode: costs(mode).gas for mode in MODES}, indent=1) + "\n")
