@@ -1,0 +1,36 @@
+"""The rollup contract has room for the proofs, statements and entries of the key that it is made for."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from prover.backend import get_backend
+from prover.setup import insecure_srs
+from tests.evm.test_rollup_contract import SHAPE, rules
+from verifier.evm.contracts import rollup_sources, room_for_statement
+from verifier.key import VerifyingKey
+from zkmargin.evm.deploy import verify_calldata
+from zkmargin.proving import layout_of, margin_key
+
+MOST_SIGNERS = 16
+
+
+def key_of(markets: int, packing: int) -> VerifyingKey:
+    made = rules()
+    parameters = replace(made, markets=tuple(replace(made.markets[0], name=f"M{i}") for i in range(markets)))
+    shape, backend = replace(SHAPE, packing=packing), get_backend("cpu")
+    srs = insecure_srs(backend, layout_of(parameters, shape).powers, b"room")
+    return margin_key(parameters, shape, srs, backend).verifying
+
+
+@pytest.mark.parametrize(("markets", "packing"), [(1, 1), (1, 8), (40, 8)])
+def test_room(markets: int, packing: int) -> None:
+    key = key_of(markets, packing)
+    limits = rollup_sources(key)["limits.vy"]
+    room = {name: int(value) for name, value in re.findall(r"^(\w+): constant\(uint256\) = (\d+)$", limits, re.M)}
+    longest = room_for_statement(key)
+    assert len(verify_calldata(bytes(longest), bytes(key.layout.size))) <= room["LONGEST_CALL"]
+    fixed, row = 32 * (8 + 1 + 1 + 2 + 2), 160  # header, lengths
+    assert fixed + 2 * markets * row <= longest
+    assert room["LONGEST_ENTRIES"] >= MOST_SIGNERS * (96 + 64 * markets)
