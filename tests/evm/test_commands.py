@@ -12,6 +12,9 @@ from zkmargin.evm.chain import Chain
 from zkmargin.evm.compile import Compiled
 from zkmargin.evm.contract import Contract
 from zkmargin.evm.deploy import Terms
+from zkmargin.evm.local import LocalL1
+from zkmargin.rollup import Rollup
+from zkmargin.store import StoreError
 
 SMALL = ("--accounts", "20", "--rows", "64", "--limb-bits", "8", "--packing", "8")
 TERMS = Terms(bytes(20), b"\1" * 20, b"\2" * 20, (b"\3" * 20,), 1)
@@ -44,6 +47,17 @@ def test_batches_on_a_chain_and_an_exit_from_their_calldata(folder: Path) -> Non
     assert of_calldata == json.loads(done("exit", *files, folder / "rollup" / "proof" / "statement.json"))
     cell = json.loads(done("inspect", folder / "rollup", "--cell", 5, "--json"))
     assert of_calldata["kind"] == 1 and cell["kind"] == 1 and len(of_calldata["rows"]) == 2 + 2 * 160
+
+
+def test_a_batch_that_the_contract_refuses(folder: Path) -> None:
+    rollup = Rollup(folder / "rollup")
+    batch, chain = rollup.store.batch(0), LocalL1(rollup.key)
+    assert batch.proof is not None
+    with pytest.raises(StoreError, match="batch 0: the rollup contract refuses: proof"):
+        chain.submit(batch.statement, batch.proof[:-32] + bytes(32))
+    chain.longest_statement = len(batch.statement.encode()) - 1
+    with pytest.raises(StoreError, match=r"batch 0: its statement of \d+ bytes is longer than"):
+        chain.submit(batch.statement, batch.proof)
 
 
 def test_what_is_exported_can_be_deployed(folder: Path) -> None:

@@ -17,7 +17,7 @@ from tests.evm.venue import FEE_CELL, INSURANCE_CELL, UNIT, Venue, address_of
 from zkmargin.evm.chain import CHAIN_ID, Reverted
 from zkmargin.evm.deploy import DAY, Terms, verify_calldata
 from zkmargin.evm.oracle import entries, entry
-from zkmargin.transactions import Tick
+from zkmargin.transactions import Tick, Trade
 
 ALICE, BOB = 2, 3
 GENESIS, PRICE = 1_700_000_000, 100 << 16
@@ -113,6 +113,19 @@ def test_deposits_go_in_and_withdrawals_out(live: Venue) -> None:
     live.rollup.transact(live.owner("stranger"), "withdraw", address_of(alice))
     assert live.holds(address_of(alice)) == before + 30 * UNIT
     assert live.holds(live.rollup.address) == 185 * UNIT
+
+
+def test_fees_are_the_governors(live: Venue) -> None:
+    """A withdrawal from the fee cell before anything was collected is refused with proof: the queue goes on."""
+    live.rollup.transact(live.governor, "request_withdrawal", FEE_CELL, 1)
+    trade = Trade(ALICE, BOB, UNIT, 1, 100 * UNIT, 12_345, 678)
+    live.advance(live.tick((PRICE, 0)), *live.queued(), trade)
+    live.rollup.transact(live.governor, "request_withdrawal", FEE_CELL, 12_345 + 678)
+    live.rollup.transact(live.governor, "request_withdrawal", FEE_CELL, 1)
+    receipt = live.advance(live.tick((PRICE, 0)), *live.queued())
+    assert [row.outcome for row in live.statements[-2].l1] == [0]
+    assert [event["outcome"] for event in live.rollup.events(receipt, "Consumed")] == [1, 0]
+    assert live.rollup.call("payable_to", address_of(live.governor)) == 12_345 + 678
 
 
 def test_closing_an_account_frees_its_cell(live: Venue) -> None:
