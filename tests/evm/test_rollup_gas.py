@@ -35,16 +35,19 @@ class Costs:
         self._leave()
 
     def _live(self) -> None:
-        """Two rows of the queue for each account, positions, then one and all cells that change."""
+        """Two rows of the queue for each account, positions; then batches that change one cell or all of them."""
         venue = self.venue
         for cell in ACCOUNTS:
             self._spend("open_account", venue.rollup.transact(self._owner(cell), "open_account", cell, 0, 100 * UNIT))
         trades = [Trade(cell, cell + 1, UNIT, 1, 100 * UNIT, 0, 0) for cell in ACCOUNTS[::2]]
-        self._spend("batch of 12 L1 rows, 6 cells", venue.advance(self._tick(0), *venue.queued(), *trades))
+        self._spend("first batch: 12 L1 rows, 6 cells", venue.advance(self._tick(0), *venue.queued(), *trades))
         self._spend("batch of 1 cell", venue.advance(self._tick(1 << 16), Touch(FIRST)))
         self._spend("batch of 6 cells", venue.advance(self._tick(1 << 17), *map(Touch, ACCOUNTS)))
+        for cell in ACCOUNTS:
+            self._spend("deposit", venue.rollup.transact(self._owner(cell), "deposit", cell, UNIT))
+        self._spend("batch of 6 deposits, 6 cells", venue.advance(self._tick(1 << 18), *venue.queued()))
         self._ask("request_withdrawal", UNIT)
-        self._spend("batch of 1 L1 row, 1 cell", venue.advance(self._tick(1 << 17), *venue.queued()))
+        self._spend("batch of 1 withdrawal, 1 cell", venue.advance(self._tick(1 << 18), *venue.queued()))
         self._spend("withdraw", venue.rollup.transact(venue.operator, "withdraw", address_of(self._owner(FIRST))))
 
     def _stop(self) -> None:
