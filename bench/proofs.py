@@ -122,14 +122,14 @@ def describe(case: Case, proof: bytes, peak: int) -> dict[str, int]:
     return {
         "changes": case.changes,
         "accounts": case.accounts,
-        "rows": case.shape.rows,
+        "rows": case.shape.transitions,
         "cells": case.shape.cells,
         "limb_bits": case.shape.limb_bits,
         "packing": case.shape.packing,
         **committed_cells(case.key.circuit),
         "proof_bytes": len(proof),
         "peak_bytes": peak,
-        "bytes_per_row": peak // case.shape.rows,
+        "bytes_per_row": peak // case.shape.transitions,
     }
 
 

@@ -32,7 +32,7 @@ from zkmargin.transactions import (
 )
 
 FEE_CELL, INSURANCE_CELL = 0, 1
-SMALL = Shape(rows=64, cells=16, limb_bits=8, published_diff=True)
+SMALL = Shape(transitions=64, cells=16, limb_bits=8, published_diff=True)
 WEIGHTS = {
     "tick": 4, "open": 2, "close": 2, "deposit": 4, "withdraw": 4, "touch": 1, "trade": 12, "transfer": 3,
     "liquidate": 6, "deleverage": 6, "cover": 4,

@@ -34,7 +34,7 @@ def test_a_batch_becomes_a_verified_proof(tmp_path: Path) -> None:
         "BTC-USD", funding_cap=1000, tiers=build_tiers([(0, 655, 1311)], cap=1 << 66), price=30_000 << 16, index=0
     )
     parameters = Parameters((market,), 0, 1, 3000, 6000, trade_fee_cap=100, liquidation_fee_cap=1000, genesis_time=0)
-    shape = Shape(rows=32, cells=16, limb_bits=8, published_diff=True)
+    shape = Shape(transitions=32, cells=16, limb_bits=8, published_diff=True)
 
     # The state machine applies the lines one by one and says why it refuses one.
     path = tmp_path / "batch.jsonl"

@@ -96,7 +96,7 @@ class BatchBuilder:
         # The tick moves by at most 1 from row to row, and the last row is kept for `collect`.
         pads = range(self.row_tick + 1, step.tick)
         rows = len(self.steps) + len(pads) + 1
-        require(rows < self.shape.rows, "full", f"the batch has no room for row {rows}")
+        require(rows < self.shape.transitions, "full", f"the batch has no room for transition {rows}")
         if step.queue is not None:
             self._require_room(len(self.l1) + 1, "L1 rows")
         self.steps += [Step("pad", tick) for tick in pads]

@@ -224,7 +224,7 @@ class Population:
     def _rows_left(self) -> int:
         """One row is kept for `collect`, and ticks without a row between them take pads."""
         pads = max(0, self.state.tick - self.builder.row_tick - 1)
-        return self.shape.rows - 1 - len(self.builder.steps) - pads
+        return self.shape.transitions - 1 - len(self.builder.steps) - pads
 
     def _operations_left(self) -> int:
         return (1 << self.shape.limb_bits) - len(self.builder.l1)

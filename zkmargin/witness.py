@@ -13,14 +13,14 @@ import numpy as np
 
 from circuits.check import rows
 from circuits.circuit import Assignment, Circuit
-from circuits.expression import Expression
+from circuits.expression import Expression, queries
 from circuits.field import MODULUS
 from circuits.margin.cell import EMPTY_CELL, Cell
 from circuits.margin.circuit import tier_rows
-from circuits.margin.leg import FUNDING_FRACTION, SIGN_BIAS
+from circuits.margin.leg import FUNDING_FRACTION, SIGN_BIAS, TIER_PARTS
 from circuits.margin.parameters import Market, Parameters, Tier
 from circuits.margin.statement import OracleRow, Statement, public_columns, public_scalars
-from circuits.margin.transitions import INITIAL, INITIAL_OPEN, KINDS, MAINTENANCE
+from circuits.margin.transitions import INITIAL, INITIAL_OPEN, KINDS, L1_CODES, MAINTENANCE, PAIR_KINDS
 from circuits.table import Table
 from prover.backend import Backend, Vector
 from prover.program import Scalars, run_on_domain
@@ -61,18 +61,20 @@ def build_assignment(
 ) -> Assignment:
     """All witness, state and public columns of a batch, as arrays: of integers, or `Words`.
 
-    steps: one a row, in order, without the padding after the last; a `collect`, being last, is put in the table's
-    last row. old, new: the non-zero cells before and after, packed. backend: evaluates the registers that expressions
+    steps: in order, without the padding after the last; a `collect`, being last, is put in the table's last pair of
+    rows. old, new: the non-zero cells before and after, packed. backend: evaluates the registers that expressions
     define, whole columns at a time; without one they are evaluated row by row.
     """
     table = circuit.table("transitions")
     recorder = _Recorder()
     oracle = {(row.tick, row.market): row for row in statement.oracle}
     filled = (
-        _row(row, step, parameters, oracle, recorder)
-        for row, step in _place(steps, table.size, statement.oracle[0].tick)
+        row
+        for place, step in _place(steps, table.size // 2, statement.oracle[0].tick)
+        for row in _pair(place, step, parameters, oracle, recorder)
     )
-    transitions = columns_of(table, filled, public_scalars(statement), backend)
+    scalars = public_scalars(statement)
+    transitions = columns_of(table, _counted(filled, scalars["next_queue"]), scalars, backend)
     lookups = _lookup_columns(circuit, parameters, statement, transitions, recorder)
     return {
         "transitions": transitions,
@@ -82,9 +84,9 @@ def build_assignment(
 
 
 def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[int, Step]]:
-    """Every row of the table with its step: padding between the last step and a final `collect`, or up to the end."""
+    """Every place of the table with its step: padding between the last step and a final `collect`, or up to the end."""
     if len(steps) > size:
-        raise WitnessError(f"{len(steps)} steps for a table of {size} rows")
+        raise WitnessError(f"{len(steps)} steps for a table of {size} transitions")
     tail = list(steps[-1:]) if steps and steps[-1].kind == "collect" else []
     body = list(steps[: len(steps) - len(tail)])
     tick = body[-1].tick if body else (tail[0].tick if tail else first_tick)
@@ -92,45 +94,58 @@ def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[
     return enumerate([*body, *padding, *tail])
 
 
-def _row(
-    row: int, step: Step, parameters: Parameters, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder
-) -> Values:
-    values: Values = dict.fromkeys(KINDS, 0)
+def _counted(filled: Iterator[Values], queue: int) -> Iterator[Values]:
+    """The rows with the index of the next L1 operation, `queue` in the first one."""
+    for row in filled:
+        yield row | {"queue": queue}
+        queue += sum(row[kind] for kind in L1_CODES)
+
+
+def _pair(
+    place: int, step: Step, parameters: Parameters, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder
+) -> tuple[Values, Values]:
+    """The two rows of a transition: the `place`-th, leg a on the first and leg b on the second."""
+    shared: Values = dict.fromkeys(KINDS, 0) | {"tick": step.tick}
+    first, second = dict(shared), dict(shared)
     if step.kind != "pad":
-        values[step.kind] = 1
-    account = (
-        step.a if step.a is not None and step.a.settled else step.b if step.b is not None and step.b.settled else None
-    )
-    price, index, market = 0, 0, 0
-    if account is not None:
-        market = account.after.market
-        found = oracle[step.tick, market]
-        price, index = found.price, found.index
-        recorder.oracle[step.tick, market] = recorder.oracle.get((step.tick, market), 0) + 1
-    values |= {
-        "tick": step.tick,
-        "market": market,
-        "price": price,
-        "index": index,
-        "queue": step.queue or 0,
-        "amount": step.amount,
-    }
-    flags = ("system", "oversized", "fresh_a", "fresh_b")
-    values |= {name: int(getattr(step, name)) for name in flags}
-    values["size"] = step.size - 1 if step.kind in MOVES_CASH else 0
-    changes = step.kind in CHANGES_POSITION
-    values |= {
-        "delta": step.delta if changes else 0,
-        "reverse": int(changes and step.delta < 0),
-        "cash": step.cash + SIGN_BIAS,
-    }
-    values |= {"fee_a": step.fee_a, "fee_b": step.fee_b}
-    values["market_change"] = _market_change(step)
-    values["open_tier_a"] = 0
-    for suffix, leg, rule in (("a", step.a, step.rule_a), ("b", step.b, step.rule_b)):
-        _leg(values, suffix, leg, row, price, index, recorder)
-        _tiers(values, suffix, step, leg, rule, parameters.markets, recorder)
-    return values
+        first[step.kind] = 1
+    if step.kind in PAIR_KINDS:
+        second[step.kind] = 1
+    for row, sign, leg in ((first, 1, step.a), (second, -1, step.b)):
+        price = _settle(row, step, leg, oracle, recorder)
+        _exchange(row, step, sign)
+        _leg(row, leg, place, price, recorder)
+    first |= {"amount": step.amount, "oversized": int(step.oversized), "market_change": _market_change(step)}
+    second |= {"amount": 0, "oversized": 0, "market_change": 0}
+    collects = step.kind == "collect"
+    first |= {"system": int(step.system or collects or step.kind == "cover"), "fresh": int(step.fresh_a)}
+    second |= {"system": int(collects), "fresh": int(step.fresh_b)}
+    first["fee"], second["fee"] = step.fee_a, step.fee_b
+    refused = step.kind == "refuse" and not step.system and not step.oversized
+    _tiers(first, step.a, step.rule_a, refused, parameters.markets, recorder)
+    _tiers(second, step.b, step.rule_b, False, parameters.markets, recorder)
+    return first, second
+
+
+def _settle(
+    values: Values, step: Step, leg: Leg | None, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder
+) -> int:
+    """Writes the oracle row that the leg is settled at, and returns its price: 0 where there is none."""
+    if leg is None or not leg.settled:
+        values["price"] = values["oracle_index"] = 0
+        return 0
+    key = step.tick, leg.after.market
+    recorder.oracle[key] = recorder.oracle.get(key, 0) + 1
+    values["price"], values["oracle_index"] = oracle[key].price, oracle[key].index
+    return oracle[key].price
+
+
+def _exchange(values: Values, step: Step, sign: int) -> None:
+    """What the legs have in common: size, cash that this one pays, and whether it sells."""
+    moves, changes = step.kind in MOVES_CASH, step.kind in CHANGES_POSITION
+    values["size"] = step.size if moves else 0
+    values["cash"] = sign * step.cash
+    values["sells"] = int(changes and sign * step.delta < 0)
 
 
 def _market_change(step: Step) -> int:
@@ -139,61 +154,59 @@ def _market_change(step: Step) -> int:
     return step.a.after.market - step.a.before.market
 
 
-def _leg(values: Values, suffix: str, leg: Leg | None, row: int, price: int, index: int, recorder: _Recorder) -> None:
+def _leg(values: Values, leg: Leg | None, place: int, price: int, recorder: _Recorder) -> None:
     before, after = (EMPTY_CELL, EMPTY_CELL) if leg is None else (leg.before, leg.after)
     gap = 0
     if leg is not None:
-        gap = row - recorder.last_access.get(leg.address, 0)
-        recorder.last_access[leg.address] = row + 1
-    owed = before.position * (index - before.index) if leg is not None and leg.settled else 0
+        gap = place - recorder.last_access.get(leg.address, 0)
+        recorder.last_access[leg.address] = place + 1
+    owed = before.position * (values["oracle_index"] - before.index) if leg is not None and leg.settled else 0
     pay = -(-owed >> FUNDING_FRACTION)
     values |= {
-        f"address_{suffix}": 0 if leg is None else leg.address,
-        f"market_{suffix}": before.market,
-        f"gap_{suffix}": gap,
-        f"settled_collateral_{suffix}": before.collateral - pay,
-        f"funding_dust_{suffix}": (pay << FUNDING_FRACTION) - owed,
-        f"index_{suffix}": before.index + SIGN_BIAS,
-        f"index_after_{suffix}": after.index,
+        "address": 0 if leg is None else leg.address,
+        "market": before.market,
+        "gap": gap,
+        "settled_collateral": before.collateral - pay,
+        "funding_dust": (pay << FUNDING_FRACTION) - owed,
+        "index": before.index + SIGN_BIAS,
+        "index_after": after.index,
     }
-    _half(values, suffix, before, price)
-    _half(values, f"after_{suffix}", after, price)
+    _half(values, "", before, price)
+    _half(values, "_after", after, price)
 
 
-def _half(values: Values, suffix: str, cell: Cell, price: int) -> None:
+def _half(values: Values, when: str, cell: Cell, price: int) -> None:
     magnitude = abs(cell.position)
-    values[f"collateral_{suffix}"] = cell.collateral + SIGN_BIAS
-    values[f"magnitude_{suffix}"] = magnitude
-    values[f"negative_{suffix}"] = int(cell.position < 0)
-    values[f"position_{suffix}"] = cell.position
-    values[f"notional_{suffix}"] = magnitude * price
+    values[f"collateral{when}"] = cell.collateral + SIGN_BIAS
+    values[f"magnitude{when}"] = magnitude
+    values[f"negative{when}"] = int(cell.position < 0)
+    values[f"position{when}"] = cell.position
+    values[f"notional{when}"] = magnitude * price
 
 
 def _tiers(
     values: Values,
-    suffix: str,
-    step: Step,
     leg: Leg | None,
     rule: str | None,
+    refused: bool,
     markets: Sequence[Market],
     recorder: _Recorder,
 ) -> None:
-    values[f"initial_{suffix}"], values[f"reducing_{suffix}"] = int(rule == "initial"), int(rule == "reducing")
-    refused = suffix == "a" and step.kind == "refuse" and not step.system and not step.oversized
+    """The leg's rule and the tiers that it looks up. refused: a withdrawal, for want of initial margin."""
+    values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0}
     before = after = None
     if leg is not None:
         market = markets[leg.before.market]
         if rule == "reducing":
-            before = _use(recorder, leg.before.market, market.tier(values[f"notional_{suffix}"]), MAINTENANCE)
-            after = _use(recorder, leg.before.market, market.tier(values[f"notional_after_{suffix}"]), MAINTENANCE)
+            before = _use(recorder, leg.before.market, market.tier(values["notional"]), MAINTENANCE)
+            after = _use(recorder, leg.before.market, market.tier(values["notional_after"]), MAINTENANCE)
         elif rule == "initial" or refused:
-            tier = market.tier(values[f"notional_after_{suffix}"])
+            tier = market.tier(values["notional_after"])
             after = _use(recorder, leg.before.market, tier, INITIAL_OPEN if tier.open else INITIAL)
-            if suffix == "a":
-                values["open_tier_a"] = int(tier.open)
+            values["open_tier"] = int(tier.open)
     for when, tier_values in (("before", before), ("after", after)):
-        for part, value in zip(("lower", "upper", "rate", "deduction"), tier_values or NO_TIER, strict=True):
-            values[f"tier_{when}_{suffix}_{part}"] = value
+        for part, value in zip(TIER_PARTS, tier_values or NO_TIER, strict=True):
+            values[f"tier_{when}_{part}"] = value
 
 
 def _use(recorder: _Recorder, market: int, tier: Tier, requirement: int) -> tuple[int, int, int, int]:
@@ -216,9 +229,19 @@ def columns_of(
     for name in list(parts):
         column = join(parts.pop(name))
         columns |= _limbs(table, name, column) if name in table.registers else {name: column}
-    derived = {name: register.value for name, register in table.registers.items() if register.value is not None}
-    for name, column in zip(derived, _evaluate(table, list(derived.values()), columns, scalars, backend), strict=True):
-        columns |= _limbs(table, name, column)
+    waiting = {name: register.value for name, register in table.registers.items() if register.value is not None}
+    while waiting:  # a register may be defined by the limbs of another
+        ready = {
+            name: value
+            for name, value in waiting.items()
+            if all(column in columns for column, _ in queries([value]))
+        }
+        if not ready:
+            raise WitnessError(f"registers wait for each other: {sorted(waiting)}")
+        values = _evaluate(table, list(ready.values()), columns, scalars, backend)
+        for name, column in zip(ready, values, strict=True):
+            columns |= _limbs(table, name, column)
+            del waiting[name]
     return {name: columns[name] for name in table.columns if name in columns and name not in table.fixed_values}
 
 

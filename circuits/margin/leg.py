@@ -8,6 +8,7 @@ from circuits.margin.cell import (
     INDEX_BITS,
     INDEX_SHIFT,
     KIND_SHIFT,
+    MARKET_BITS,
     MARKET_SHIFT,
     POSITION_BITS,
     POSITION_SHIFT,
@@ -19,6 +20,7 @@ FUNDING_FRACTION = 32  # bits behind the point of a funding index
 PRICE_FRACTION = 16  # bits behind the point of a price, and of every rate
 NOTIONAL_BITS = 80  # a tier's bounds: notional < 2^79, and 2^79 itself is the last tier's upper bound
 TIME_BITS = 32
+TIER_PARTS = ("lower", "upper", "rate", "deduction")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,8 @@ class Tier:
 
 @dataclass(frozen=True)
 class Leg:
-    """Expressions of leg `a` or `b` in one row of the transitions table."""
+    """Expressions of the leg in a row of the transitions table."""
 
-    suffix: str
     address: Expression
     market: Expression
     before: Side
@@ -64,6 +65,10 @@ class Leg:
     tier_after: Tier
     initial: Expression
     reducing: Expression
+
+    @property
+    def position_change(self) -> Expression:
+        return self.after.position - self.before.position
 
     def equity_before(self, price: Expression) -> Expression:
         """TV of the funded account, before cash and fee."""
@@ -89,35 +94,34 @@ class Leg:
         )
 
 
-def add_leg(table: Table, suffix: str) -> Leg:
+def add_leg(table: Table) -> Leg:
     """Adds the columns of a leg, with the range checks that make their digits unique."""
     return Leg(
-        suffix,
-        table.witness(f"address_{suffix}"),
-        table.register(f"market_{suffix}", 16),
-        _side(table, suffix, table.register(f"index_{suffix}", INDEX_BITS) - SIGN_BIAS),
-        _side(table, f"after_{suffix}", table.witness(f"index_after_{suffix}")),
-        table.witness(f"settled_collateral_{suffix}"),
-        _tier(table, f"tier_before_{suffix}"),
-        _tier(table, f"tier_after_{suffix}"),
-        table.boolean(f"initial_{suffix}"),
-        table.boolean(f"reducing_{suffix}"),
+        table.witness("address"),
+        table.register("market", MARKET_BITS),
+        _side(table, "", table.register("index", INDEX_BITS) - SIGN_BIAS),
+        _side(table, "_after", table.witness("index_after")),
+        table.witness("settled_collateral"),
+        _tier(table, "tier_before"),
+        _tier(table, "tier_after"),
+        table.boolean("initial"),
+        table.boolean("reducing"),
     )
 
 
-def _side(table: Table, suffix: str, index: Expression) -> Side:
-    collateral = table.register(f"collateral_{suffix}", COLLATERAL_BITS) - SIGN_BIAS
-    magnitude = table.register(f"magnitude_{suffix}", POSITION_BITS)
-    negative = table.boolean(f"negative_{suffix}")
-    position = table.witness(f"position_{suffix}")
-    table.require(f"position_{suffix}", position - (1 - 2 * negative) * magnitude)
-    notional = table.witness(f"notional_{suffix}")
-    table.require(f"notional_{suffix}", notional - magnitude * query("price"))
+def _side(table: Table, when: str, index: Expression) -> Side:
+    collateral = table.register(f"collateral{when}", COLLATERAL_BITS) - SIGN_BIAS
+    magnitude = table.register(f"magnitude{when}", POSITION_BITS)
+    negative = table.boolean(f"negative{when}")
+    position = table.witness(f"position{when}")
+    table.require(f"position{when}", position - (1 - 2 * negative) * magnitude)
+    notional = table.witness(f"notional{when}")
+    table.require(f"notional{when}", notional - magnitude * query("price"))
     return Side(collateral, magnitude, position, index, notional)
 
 
 def _tier(table: Table, name: str) -> Tier:
-    return Tier(*[table.witness(f"{name}_{part}") for part in ("lower", "upper", "rate", "deduction")])
+    return Tier(*[table.witness(f"{name}_{part}") for part in TIER_PARTS])
 
 
 def add_funding(table: Table, leg: Leg, settled: Expression, index: Expression) -> None:
@@ -126,32 +130,30 @@ def add_funding(table: Table, leg: Leg, settled: Expression, index: Expression) 
     The settled collateral has no limbs: c' - cash - fee bounds it by 2^66, and |q*(I - i)| < 2^130, so the equation
     holds in integers.
     """
-    dust = table.register(f"funding_dust_{leg.suffix}", FUNDING_FRACTION)
+    dust = table.register("funding_dust", FUNDING_FRACTION)
     pay = leg.before.collateral - leg.settled_collateral
     owed = settled * leg.before.position * (index - leg.before.index)
-    table.require(f"funding_{leg.suffix}", pay * (1 << FUNDING_FRACTION) - owed - dust)
+    table.require("funding", pay * (1 << FUNDING_FRACTION) - owed - dust)
 
 
 def add_memory(
     table: Table,
     leg: Leg,
     active: Expression,
-    row: Expression,
+    time: Expression,
     kinds: tuple[Expression, Expression],
     market_after: Expression,
 ) -> None:
-    """Reads the cell at an earlier time and writes it at this row's time, both under one multiplicity.
+    """Reads the cell at an earlier time and writes it at the transition's time, both under one multiplicity.
 
-    kinds: the cell's kind before and after. Time is row + 1 for every access of the row, so a cell cannot be in a row
+    kinds: the cell's kind before and after. Both legs of a transition have its one time, so a cell cannot be in it
     twice.
     """
-    gap = table.register(f"gap_{leg.suffix}", TIME_BITS)
+    gap = table.register("gap", TIME_BITS)
     table.receive(
-        f"read_{leg.suffix}", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), row - gap
+        "read", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), time - 1 - gap
     )
-    table.send(
-        f"write_{leg.suffix}", "memory", active, leg.address, _packed(leg.after, market_after, kinds[1]), row + 1
-    )
+    table.send("write", "memory", active, leg.address, _packed(leg.after, market_after, kinds[1]), time)
 
 
 def _packed(side: Side, market: Expression, kind: Expression) -> Expression:
@@ -166,7 +168,7 @@ def add_tier_lookup(table: Table, leg: Leg, when: str, used: Expression, require
     requirement: 0 maintenance, 1 initial, 2 initial of a tier in which positions may be opened.
     """
     tier, side = (leg.tier_before, leg.before) if when == "before" else (leg.tier_after, leg.after)
-    name = f"tier_{when}_{leg.suffix}"
+    name = f"tier_{when}"
     table.send(name, "tier", used, leg.market, requirement, tier.lower, tier.upper, tier.rate, tier.deduction)
     table.register(f"{name}_above", NOTIONAL_BITS, used * (side.notional - tier.lower))
     table.register(f"{name}_below", NOTIONAL_BITS, used * (tier.upper - 1 - side.notional))

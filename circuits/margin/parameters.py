@@ -104,22 +104,23 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Shape:
-    """Table sizes, powers of two: rows of transitions, cells of the state; width of limbs; is the diff published.
+    """Sizes, powers of two: transitions of a batch, each a pair of rows of its table, and cells of the state; width of
+    limbs; is the diff published.
 
     packing: how many columns share a commitment of the proof: with 1 a proof is made fastest, with more it is smaller
     and cheaper to verify.
     """
 
-    rows: int
+    transitions: int
     cells: int
     limb_bits: int
     published_diff: bool
     packing: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("rows", "cells"):
+        for name, most in (("transitions", DOMAIN_MAX // 2), ("cells", DOMAIN_MAX)):
             size = getattr(self, name)
-            check_integer(name, size, 2, DOMAIN_MAX)
+            check_integer(name, size, 2, most)
             if size & (size - 1):
                 raise ParameterError(name, f"{size} is not a power of two")
         if type(self.limb_bits) is not int or self.limb_bits not in LIMB_BITS:

@@ -142,7 +142,7 @@ def public_terms(statement: Statement) -> list[PublicTerm]:
 
 
 def public_scalars(statement: Statement) -> dict[str, int]:
-    return {"first_tick": statement.oracle[0].tick}
+    return {"first_tick": statement.oracle[0].tick, "next_queue": statement.next_queue}
 
 
 def _require(condition: bool, message: str) -> None:

@@ -15,7 +15,7 @@ from zkmargin.batch import Batch, BatchBuilder, build_batch
 from zkmargin.machine import Refused, State
 from zkmargin.transactions import Deposit, Liquidate, Tick, Touch, Trade, Withdraw
 
-SHAPE = Shape(rows=8, cells=16, limb_bits=4, published_diff=True)
+SHAPE = Shape(transitions=8, cells=16, limb_bits=4, published_diff=True)
 ROW = (ONE, 0)
 TICK = Tick(1000, (ROW, ROW))
 
@@ -27,7 +27,7 @@ def state() -> State:
 
 def builder(**shape: int) -> BatchBuilder:
     return BatchBuilder(
-        state(), parameters(), Shape(**{"rows": 8, "cells": 16, "limb_bits": 4} | shape, published_diff=True)
+        state(), parameters(), Shape(**{"transitions": 8, "cells": 16, "limb_bits": 4} | shape, published_diff=True)
     )
 
 
@@ -63,7 +63,7 @@ def test_pads_stand_where_ticks_pass() -> None:
 
 
 def test_rows_leave_room_for_collect() -> None:
-    made = builder(rows=4)
+    made = builder(transitions=4)
     made.add(TICK)
     trade = Trade(2, 3, 10**6, 1, 10**6, 3, 4)
     outcomes = [made.add(trade, line) for line in range(1, 6)]
@@ -74,7 +74,7 @@ def test_rows_leave_room_for_collect() -> None:
 
 
 def test_pads_count_as_rows() -> None:
-    made = builder(rows=4)
+    made = builder(transitions=4)
     for _ in range(5):
         made.add(TICK)
     refusal = made.add(Touch(2))
@@ -90,7 +90,7 @@ def test_oracle_rows_are_limited() -> None:
 
 
 def test_l1_rows_are_limited() -> None:
-    made = builder(rows=64)
+    made = builder(transitions=64)
     made.add(TICK)
     refusals = [made.add(Deposit(2, 1, 5 + i)) for i in range(17)]
     assert [refusal is None for refusal in refusals] == [True] * 16 + [False]
@@ -154,7 +154,7 @@ def check_batch(batch: Batch, rules: Parameters, shape: Shape) -> None:
     ticks = [batch.ticks[0].tick, *(step.tick for step in batch.steps)]
     assert all(after - before in (0, 1) for before, after in pairwise(ticks))
     assert not batch.steps or batch.steps[0].tick == batch.ticks[0].tick
-    assert len(batch.steps) <= shape.rows
+    assert len(batch.steps) <= shape.transitions
     assert [step.kind for step in batch.steps[:-1]].count("collect") == 0
     addresses = batch.old.keys() | batch.new.keys()
     changes = {a: (batch.new.get(a, 0) - batch.old.get(a, 0)) % MODULUS for a in addresses}

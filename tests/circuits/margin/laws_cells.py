@@ -29,7 +29,6 @@ for side, row in (("a", "touch"), ("after_a", "touch"), ("b", "cover"), ("after_
     add(f"position_{side}", partial(written, row, **{f"magnitude_{side}": 1, f"notional_{side}": PRICE}))
     add(f"notional_{side}", partial(written, row, **{f"notional_{side}": 1}))
 
-add("market_change", partial(written, "pad", market_change=1))
 add("index_after_a", partial(acted, "touch", 2, after_a={"index": 5}))
 add("index_after_b", partial(acted, "cover", INSURANCE_CELL, 9, size=50, after_b={"index": 5}))
 add("empty_collateral", partial(acted, "open", 8, amount=1, cells={8: Cell(5)}))
@@ -39,9 +38,6 @@ add(
 )
 add("open_index", partial(acted, "open", 8, amount=1, cells={8: Cell(index=5)}))
 add("system_address", partial(acted, "deposit", FEE_CELL, amount=300, system=True))
-add("cover_address", partial(acted, "cover", FEE_CELL, 9, size=50))
-add("collect_address_a", partial(collected, 14, INSURANCE_CELL, cells={14: Cell(kind=SYSTEM)}))
-add("collect_address_b", partial(collected, FEE_CELL, 14, cells={14: Cell(kind=SYSTEM)}))
 for part, cell in (
     ("position", Cell(0, 3, kind=SYSTEM)),
     ("index", Cell(index=3, kind=SYSTEM)),
@@ -66,28 +62,22 @@ add("collateral_moves_a", partial(acted, "touch", 2, after_a={"collateral": 1_00
 add("collateral_moves_b", partial(acted, "transfer", 2, 3, size=5, rule_a="initial", after_b={"collateral": 1_000_006}))
 
 
-@breaks("market_a")
-def settled_by_another_markets_row() -> Case:
-    forge = begin()
-    forge.act("touch", 7, after_a={"index": 0})
-    return Sheet(forge.case()).write(0, market=0, price=PRICE, index=0).case()
+@breaks("one_market")
+def a_deleverage_across_markets() -> Case:
+    """The bankrupt account gives up units of one market, its counterparty gets as many of a dearer one."""
+    cells = {13: Cell(-10_100, 100, -5 << 32, 1, ACCOUNT)}
+    return acted("deleverage", 5, 13, size=50, cash=5_050, rule_a="initial", rule_b="reducing", cells=cells)
 
 
-@breaks("market_b")
-def a_trade_across_markets() -> Case:
-    cells = {13: Cell(1_000_000, market=1, kind=ACCOUNT)}
-    return acted(
-        "trade", 2, 13, size=1, cash=100, rule_a="initial", rule_b="initial", cells=cells, after_b={"index": 0}
-    )
-
-
-@breaks("open_market", "market_change")
+@breaks("open_market")
 def a_cell_of_kind_zero_with_a_market() -> Case:
-    """market_a and market_change imply open_market: one of them goes with it."""
-    return acted("open", 8, amount=1, cells={8: Cell(market=1)})
+    forge = begin(CELLS | {8: Cell(market=1)})
+    forge.act("open", 8, amount=1, after_a={"index": -5 << 32, "market": 1})
+    row = {"oracle_index": -5 << 32, "price": 1 << 16, "market_change": 0}
+    return Sheet(forge.case()).write(0, **row).case()
 
 
-@breaks("open_amount")
+@breaks("market_change")
 def another_market_than_the_owner_asked_for() -> Case:
     forged = sheet().write(tell()["open"], amount=2)
     first, *others = forged.base.statement.l1
@@ -116,15 +106,9 @@ def fees_collected_in_the_middle() -> Case:
     return forge.case()
 
 
-@breaks("delta")
-def a_position_out_of_nothing() -> Case:
-    after_a = {"magnitude_after_a": 1, "position_after_a": 1}
-    return written("pad", delta=1, **after_a, magnitude_after_b=1, negative_after_b=1, position_after_b=-1)
-
-
 @breaks("no_cash")
-def cash_in_a_row_without_cash() -> Case:
-    return written("pad", cash=BIAS + 1, collateral_after_a=BIAS - 1, collateral_after_b=BIAS + 1)
+def cash_in_a_transition_without_cash() -> Case:
+    return written("pad", cash=1, collateral_after_a=BIAS - 1, collateral_after_b=BIAS + 1)
 
 
 @breaks("cash_is_size")
@@ -146,9 +130,7 @@ def a_stale_balance() -> Case:
 @breaks("bus.range")
 def a_limb_of_nine_bits() -> Case:
     row = tell()["pad"]
-    forged = sheet()
-    forged.transitions["gap_a_0"][row] = 256
-    return forged.case()
+    return sheet().write(row, gap_a_0=256).case()
 
 
 @breaks("bus.oracle")

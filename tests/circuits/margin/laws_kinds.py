@@ -21,10 +21,10 @@ def written(name: str, **values: int) -> Case:
     return sheet().write(tell()[name], **values).case()
 
 
-SETTLED_PAD = {"price": PRICE, "index": 1 << 30, "index_after_a": 1 << 30}
+SETTLED_PAD = {"price": PRICE, "oracle_index": 1 << 30, "index_after_a": 1 << 30}
 add("one_kind", partial(written, "deposit", touch=1), "bus.memory")
-add("open_boolean", partial(written, "pad", open=-1, deposit=1, market=-1, market_change=1))
-add("deposit_boolean", partial(written, "pad", open=1, deposit=-1, market=-1, market_change=-1))
+add("open_boolean", partial(written, "pad", open=-1, deposit=1, market_change=1))
+add("deposit_boolean", partial(written, "pad", open=1, deposit=-1, market_change=-1))
 add("close_boolean", partial(written, "pad", close=-1, deposit=1, **SETTLED_PAD))
 add("refuse_close_boolean", partial(written, "pad", refuse_close=-1, deposit=1, **SETTLED_PAD))
 add("refuse_boolean", partial(written, "trade_reducing_a", deposit=1, refuse=-1))
@@ -35,7 +35,7 @@ add("negative_a_boolean", partial(written, "touch", negative_a=2))
 add("negative_after_a_boolean", partial(written, "touch", negative_after_a=2))
 add("negative_b_boolean", partial(written, "cover", negative_b=2))
 add("negative_after_b_boolean", partial(written, "cover", negative_after_b=2))
-add("reverse_boolean", partial(written, "pad", reverse=2))
+add("sells_boolean", partial(written, "pad", sells_a=2))
 add("open_tier_rule", partial(written, "touch", open_tier_a=1))
 
 
@@ -69,23 +69,28 @@ def a_trade_of_minus_one() -> Case:
     return written("pad", trade=-1, liquidate=1, settled_collateral_b=-1, **in_debt)
 
 
+LISTED_B = {"price_b": PRICE, "oracle_index_b": 1 << 30}
+
+
 @breaks("transfer_boolean")
 def a_transfer_of_minus_one() -> Case:
     row = tell()["pad"]
-    return sheet().write(row, transfer=-1, trade=1, initial_b=1).tier(row, "tier_after_b", NEAR[0], True).case()
+    forged = sheet().write(row, transfer=-1, trade=1, initial_b=1, open_tier_b=1, sells_b=1)
+    return forged.write(row, **LISTED_B, index_after_b=1 << 30).tier(row, "tier_after_b", NEAR[0], True).case()
 
 
-@breaks("cover_boolean")
+@breaks("cover_boolean", "cover_system")
 def a_cover_of_minus_one() -> Case:
     row = tell()["pad"]
     flush = dict.fromkeys(("collateral_b", "collateral_after_b"), BIAS + 1)
-    forged = sheet().write(
+    forged = sheet().write(row, **LISTED_B, index_after_b=-(1 << 30))
+    forged.write(
         row, cover=-1, transfer=1, initial_a=1, open_tier_a=1, address_a=INSURANCE_CELL, settled_collateral_b=1, **flush
     )
     return forged.tier(row, "tier_after_a", NEAR[0], True).case()
 
 
-@breaks("collect_boolean")
+@breaks("collect_boolean", "collect_system")
 def a_collect_of_minus_one() -> Case:
     """Beside a trade that nobody takes part in."""
     forge = begin()
@@ -159,21 +164,6 @@ def _two_rules() -> Case:
     forge.act("trade", 2, 3, size=1, delta=-1, cash=0, rule_a="reducing", rule_b="initial")
     forged = Sheet(forge.case()).write(1, initial_a=2, reducing_a=-1)
     return forged.tier(1, "tier_after_a", WIDE[0], True).case()
-
-
-@breaks("initial_b_boolean")
-def less_than_no_initial_rule() -> Case:
-    row = tell()["pad"]
-    return sheet().write(row, initial_b=-1, reducing_b=1).tier(row, "tier_before_b", NEAR[0], False).case()
-
-
-@breaks("reducing_b_boolean")
-def less_than_nothing_reduced() -> Case:
-    """Maintenance looked up less than no times: the bounds hold upside down in a tier of a single notional."""
-    row, position = tell()["pad"], dict.fromkeys(("magnitude", "position", "notional"), 1)
-    held = {f"{name}_{side}": value for name, value in position.items() for side in ("b", "after_b")}
-    forged = sheet().write(row, price=1, market_b=1, initial_b=1, reducing_b=-1, **held)
-    return forged.tier(row, "tier_before_b", WIDE[1], False).case()
 
 
 @breaks("tick_step")

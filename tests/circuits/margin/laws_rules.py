@@ -26,13 +26,21 @@ def with_fees(**fees: int) -> Case:
     return forge.case()
 
 
-# fee_room_a and fee_room_b hold fees where no fee is due at 0 as well.
-add("fee_kind_a", partial(acted, "liquidate", 2, 6, size=50, cash=4_900, fee_a=1, **liquidation), "fee_room_a")
+# fee_room holds fees where no fee is due at 0 as well.
+
+@breaks("fee_kind_a", "fee_room_a")
+def a_fee_of_the_liquidator() -> Case:
+    forge = begin()
+    forge.act("liquidate", 2, 6, size=50, cash=4_900, fee_a=1, **liquidation)
+    forge.collect()
+    return forge.case()
+
+
 add("fee_kind_b", partial(acted, "deleverage", 5, 4, size=50, cash=5_051, fee_b=1, **liquidation), "fee_room_b")
 for side in "ab":
     add(f"fee_room_{side}", partial(with_fees, **{f"fee_{side}": 10}))
-add("band_above", partial(trade, cash=1052, **initial))
-add("band_below", partial(trade, cash=948, **initial))
+add("band_a", partial(trade, cash=1052, **initial))
+add("band_b", partial(trade, cash=948, **initial))
 add("rule_a", partial(acted, "transfer", 12, 2, size=5000))
 add("rule_b", partial(trade, cash=1000, rule_a="initial"))
 add("margin_a", partial(acted, "transfer", 12, 2, size=5000, rule_a="initial"))
@@ -72,6 +80,11 @@ def growth_beyond_the_cap() -> Case:
 
 
 @breaks("bus.tier")
+def a_tier_claimed_to_be_open() -> Case:
+    return Sheet(growth_beyond_the_cap_on_leg_b()).write(0, open_tier_b=1).case()
+
+
+@breaks("open_tier_needed_b")
 def growth_beyond_the_cap_on_leg_b() -> Case:
     held = 170_000
     cells = {13: Cell(RICH, kind=ACCOUNT), 14: Cell(RICH, held, kind=ACCOUNT)}

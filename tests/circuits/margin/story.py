@@ -11,8 +11,8 @@ from tests.circuits.margin.sheet import Sheet
 from zkmargin.state import Step
 
 FEE_CELL, INSURANCE_CELL = 0, 1
-SHAPE = Shape(rows=32, cells=16, limb_bits=8, published_diff=True)
-LAST = SHAPE.rows - 1
+SHAPE = Shape(transitions=32, cells=16, limb_bits=8, published_diff=True)
+LAST = SHAPE.transitions - 1
 PRICE = 100 << 16  # of market 0; one unit is worth 100 quote
 NEAR = build_tiers([(0, 3277, 6554), (1 << 36, 6554, 13108)], 1 << 40)
 WIDE = build_tiers([(0, 655, 1311), (1, 655, 1311), (2, 655, 1311), (1 << 60, 3277, 6554)], 1 << 70)

@@ -8,6 +8,7 @@ from circuits.margin.statement import InvalidStatement, check_statement
 from tests.circuits.margin import cheats_rules
 from tests.circuits.margin.cheats import CHEATS
 from tests.circuits.margin.forge import Case, failures
+from tests.circuits.margin.sheet import Sheet
 from tests.circuits.margin.story import CELLS, begin
 
 assert cheats_rules.CHEATS is CHEATS  # it fills the registry
@@ -31,12 +32,16 @@ def test_the_statement_is_not_what_gives_it_away(name: str) -> None:
         check_statement(cheat.statement, cheat.parameters, cheat.shape)
 
 
-def test_a_batch_may_consume_its_operations_in_any_order() -> None:
-    """No theft, but not proven (docs/protocol.md, section 8): a withdrawal refused before the deposit that pays it."""
+def test_a_batch_consumes_its_operations_in_their_order() -> None:
+    """A withdrawal refused before the deposit that pays it, counted as the second and the first."""
     forge = begin()
     forge.act("refuse", 2, amount=CELLS[2].collateral + 500, queue=1)
     forge.act("deposit", 2, amount=500, queue=0)
     case = forge.case()
-    assert failures(case) == {"statement"}  # the rows are listed in the order of the queue all the same
     listed = tuple(sorted(case.statement.l1, key=lambda row: row.queue))
-    assert failures(replace(case, statement=replace(case.statement, l1=listed))) == set()
+    honest = replace(case, statement=replace(case.statement, l1=listed))
+    assert failures(case) == {"statement", "bus.l1"} and failures(honest) == {"bus.l1"}
+    forged = Sheet(honest)
+    for row, queue in ((0, 1), (1, 2), (2, 0), (3, 1)):
+        forged.write_row(row, "queue", queue)
+    assert failures(forged.case()) == {"transitions.queue_first", "transitions.queue_next"}

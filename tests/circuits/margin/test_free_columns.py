@@ -1,15 +1,16 @@
-"""What a row leaves to the prover: exactly the columns that its kind and rules have no use for.
+"""What a transition leaves to the prover: exactly the columns that its kind and rules have no use for.
 
-A column of one row is moved, what follows from it recomputed; it is free when no constraint fails and no tuple but
+A column of one of its rows is moved, what follows from it recomputed; it is free when no constraint fails and no tuple but
 those of limbs changes.
 """
 
-from itertools import islice
+from itertools import islice, product
 
 import pytest
 
 from circuits.check import rows
 from circuits.margin.parameters import Shape
+from circuits.margin.statement import public_scalars
 from circuits.table import Kind
 from tests.circuits.margin.forge import Forge, circuit_of
 from tests.circuits.margin.sheet import TIER_PARTS, Sheet
@@ -23,7 +24,7 @@ STATED = {name for name, register in TABLE.registers.items() if register.value i
 LIMBS = {f"{name}_{i}" for name, register in TABLE.registers.items() for i in range(register.bits // 8)}
 BOOLEANS = {law.name.removesuffix("_boolean") for law in TABLE.constraints if law.name.endswith("_boolean")}
 PLAIN = set(TABLE.of_kind(Kind.WITNESS)) - LIMBS - {"bus_mask"}
-MOVED = sorted((STATED | PLAIN) - {"tick"})  # a step of the tick shows in the next row
+MOVED = sorted((STATED | PLAIN) - {"tick", "queue"})  # whose steps show in the next row
 LAWS = [law.expression for law in CIRCUIT.base_constraints["transitions"]]
 TUPLES = [
     expression
@@ -34,51 +35,50 @@ TUPLES = [
 
 
 def alone(step: Step) -> tuple[Sheet, int]:
-    """The step in a table of its own, and its row: the last for `collect`, else the first."""
+    """The step in a table of its own, and its place: the last for `collect`, else the first."""
     forge = Forge(PARAMETERS, SHAPE, {leg.address: leg.before for leg in (step.a, step.b) if leg is not None})
     if step.tick == 2:
         forge.tick(60, (PRICE, 1 << 30), (1 << 16, -5 << 32))
         forge.oracle = forge.oracle[2:]
     forge.take(step)
-    return Sheet(forge.case()), SHAPE.rows - 1 if step.kind == "collect" else 0
+    return Sheet(forge.case()), SHAPE.transitions - 1 if step.kind == "collect" else 0
 
 
-def seen(sheet: Sheet, row: int) -> tuple[bool, list[int]]:
-    """Whether all constraints hold in the row, and what it puts on the bus besides limbs."""
-    first_tick = sheet.base.statement.oracle[0].tick
+def seen(sheet: Sheet, place: int) -> tuple[bool, list[int]]:
+    """Whether all constraints hold in the pair of rows, and what it puts on the bus besides limbs."""
     columns = {**TABLE.fixed_values, **sheet.columns["transitions"]}
-    values = next(islice(rows(TABLE, LAWS + TUPLES, columns, {"first_tick": first_tick}), row, None))
-    return not any(values[: len(LAWS)]), values[len(LAWS) :]
+    scalars = public_scalars(sheet.base.statement)
+    first, second = islice(rows(TABLE, LAWS + TUPLES, columns, scalars), 2 * place, 2 * place + 2)
+    held = not any(first[: len(LAWS)]) and not any(second[: len(LAWS)])
+    return held, [*first[len(LAWS) :], *second[len(LAWS) :]]
 
 
 def free_columns(step: Step) -> set[str]:
-    sheet, row = alone(step)
-    before = seen(sheet, row)
+    """Names with the leg in whose row the column is free."""
+    sheet, place = alone(step)
+    before = seen(sheet, place)
     assert before[0]
-    original = {name: column[row] for name, column in sheet.transitions.items()}
+    original = {name: list(column) for name, column in sheet.transitions.items()}
     free = set()
-    for name in MOVED:
-        value = sheet.read(row, name)
-        sheet.write(row, **{name: 1 - value if name in BOOLEANS else value + 1}).define()
-        if seen(sheet, row) == before:
-            free.add(name)
-        for column, value in original.items():
-            sheet.transitions[column][row] = value
+    for leg, name in product("ab", MOVED):
+        row = 2 * place + "ab".index(leg)
+        value = sheet.read_row(row, name)
+        sheet.write_row(row, name, 1 - value if name in BOOLEANS else value + 1)
+        sheet.define()
+        if seen(sheet, place) == before:
+            free.add(f"{name}_{leg}")
+        for column, values in original.items():
+            sheet.transitions[column][:] = values
     return free
 
 
 def unused(step: Step) -> set[str]:
     """The same by reason."""
-    l1 = step.queue is not None
-    settled = any(leg is not None and leg.settled for leg in (step.a, step.b))
-    moves = step.kind in ("trade", "liquidate", "deleverage", "transfer", "cover")
     exchange = step.kind in ("trade", "liquidate", "deleverage")
     judged = step.rule_a is not None or (step.kind == "refuse" and not step.system and not step.oversized)
-    names = set()
-    names |= set() if l1 else {"queue", "amount"}
-    names |= set() if settled else {"market", "price", "index"}
-    names |= set() if moves else {"size"}
-    names |= set() if exchange else {"reverse"}
+    names = {"amount_b"}
+    names |= set() if step.queue is not None else {"amount_a"}
+    names |= set() if exchange else {"sells_a", "sells_b"}
     names |= {"open_tier_a"} if step.kind == "refuse" and not judged else set()
     names |= _unused_leg("a", step.a, step.rule_a == "reducing", judged)
     return names | _unused_leg("b", step.b, step.rule_b == "reducing", step.rule_b is not None)
@@ -86,8 +86,12 @@ def unused(step: Step) -> set[str]:
 
 def _unused_leg(suffix: str, leg: Leg | None, before_judged: bool, after_judged: bool) -> set[str]:
     names = set() if leg is not None else {f"address_{suffix}", f"gap_{suffix}", f"market_{suffix}"}
+    if leg is None or not leg.settled:
+        names.add(f"oracle_index_{suffix}")
+    if leg is None or not (leg.settled or leg.before.position or leg.after.position):
+        names.add(f"price_{suffix}")
     for when, judged in (("before", before_judged), ("after", after_judged)):
-        names |= set() if judged else {f"tier_{when}_{suffix}_{part}" for part in TIER_PARTS}
+        names |= set() if judged else {f"tier_{when}_{part}_{suffix}" for part in TIER_PARTS}
     if leg is None or leg.before.position == 0:
         names.add(f"negative_{suffix}")
     if leg is None or leg.after.position == 0:

@@ -50,20 +50,22 @@ def test_limbs_of_any_width_make_up_the_same_integers(limb_bits: int) -> None:
     columns, table = built(traded(), shape), margin_circuit(PARAMETERS, shape).table("transitions")
     values = {}
     for name, register in table.registers.items():
-        limbs = [columns["transitions"][f"{name}_{i}"][0] for i in range(register.bits // limb_bits)]
-        values[name] = sum(int(limb) << i * limb_bits for i, limb in enumerate(limbs))
-    assert values["cash"] - (1 << 63) == 1000 and values["size"] == 9 and values["fee_a"] == 3
-    assert values["collateral_after_a"] - (1 << 63) == 1_000_000 - 1003
+        limbs = [columns["transitions"][f"{name}_{i}"] for i in range(register.bits // limb_bits)]
+        for row in range(2):
+            values[name, row] = sum(int(limb[row]) << i * limb_bits for i, limb in enumerate(limbs))
+    assert values["exchanged", 0] == 9 and values["exchanged", 1] - (1 << 63) == 1000
+    assert (values["fee", 0], values["fee", 1]) == (3, 0)
+    assert values["collateral_after", 0] - (1 << 63) == 1_000_000 - 1003
     # D = TV'*2^16 - IM' of leg a; 10 units at 100 quote need a tenth of 1000 quote, and 4/65536 of that
-    assert values["margin_a"] == ((1_000_000 - 1003 + 1000) << 32) - 6554 * (1000 << 16)
+    assert values["margin", 0] == ((1_000_000 - 1003 + 1000) << 32) - 6554 * (1000 << 16)
 
 
 def test_every_limb_is_counted_once() -> None:
     shape = Shape(8, 16, 8, True)
     columns, circuit = built(traded(), shape), margin_circuit(PARAMETERS, shape)
     limbs = sum(term.channel == "range" for term in circuit.base_terms["transitions"])
-    assert sum(map(int, columns["lookups"]["range_count"])) == limbs * shape.rows
-    assert sum(map(int, columns["lookups"]["oracle_count"])) == 1
+    assert sum(map(int, columns["lookups"]["range_count"])) == limbs * 2 * shape.transitions
+    assert sum(map(int, columns["lookups"]["oracle_count"])) == 2
     assert sum(map(int, columns["lookups"]["tier_count"])) == 2
 
 
@@ -77,10 +79,16 @@ def test_every_column_is_there() -> None:
         assert {len(column) for column in columns[table.name].values()} == {table.size}
 
 
-def test_collect_stands_in_the_last_row() -> None:
+def test_collect_stands_in_the_last_pair() -> None:
     columns = sheet().transitions
-    assert columns["collect"] == [0] * 31 + [1]
-    assert columns["tick"][tell()["pad"] :] == [2] * (32 - tell()["pad"])
+    assert columns["collect"] == [0] * 62 + [1, 1]
+    assert columns["tick"][2 * tell()["pad"] :] == [2] * (64 - 2 * tell()["pad"])
+
+
+def test_operations_are_counted_on() -> None:
+    columns, l1 = sheet().transitions, [step.queue is not None for step in steps().values()]
+    counted = [sum(l1[: (row + 1) // 2]) for row in range(2 * len(l1) - 1)]
+    assert columns["queue"][: 2 * len(l1) - 1] == counted and columns["queue"][-1] == sum(l1) > 5
     assert list(steps())[-1] == "collect"
 
 
@@ -88,20 +96,20 @@ def test_a_full_table_has_no_padding() -> None:
     forge = begin()
     for _ in range(4):
         forge.act("touch", 2)
-    assert list(built(forge, Shape(4, 16, 8, True))["transitions"]["touch"]) == [1] * 4
+    assert list(built(forge, Shape(4, 16, 8, True))["transitions"]["touch"]) == [1, 0] * 4
     forge.act("touch", 2)
-    with pytest.raises(WitnessError, match="5 steps for a table of 4 rows"):
+    with pytest.raises(WitnessError, match="5 steps for a table of 4 transitions"):
         built(forge, Shape(4, 16, 8, True))
 
 
 @pytest.mark.parametrize(
     ("register", "kind", "legs", "stated"),
     [
-        ("margin_a", "transfer", (12, 2), {"size": 5000, "rule_a": "initial"}),
-        ("band_above", "trade", (2, 3), {"size": 10, "cash": 1052, "rule_a": "initial", "rule_b": "initial"}),
-        ("strict", "cover", (1, 9), {"size": 51}),
-        ("collateral_after_a", "touch", (2,), {"after_a": {"collateral": 1 << 63}}),
-        ("size", "transfer", (2, 3), {"size": 0, "rule_a": "initial"}),
+        ("margin", "transfer", (12, 2), {"size": 5000, "rule_a": "initial"}),
+        ("band", "trade", (2, 3), {"size": 10, "cash": 1052, "rule_a": "initial", "rule_b": "initial"}),
+        ("strict", "cover", (1, 9), {"size": 51}),  # on the row of leg b
+        ("collateral_after", "touch", (2,), {"after_a": {"collateral": 1 << 63}}),
+        ("exchanged", "transfer", (2, 3), {"size": 0, "rule_a": "initial"}),
     ],
 )
 @pytest.mark.parametrize("backend", [None, "cpu"])
@@ -110,7 +118,7 @@ def test_a_step_that_does_not_fit_is_named(
 ) -> None:
     forge = begin()
     forge.act(kind, *legs, **stated)
-    with pytest.raises(WitnessError, match=f"row 0: register {register} of .* bits cannot hold"):
+    with pytest.raises(WitnessError, match=f"row {int(register == 'strict')}: register {register} of .* bits cannot hold"):
         _built(forge, Shape(4, 16, 8, True), get_backend(backend) if backend else None)
 
 
@@ -119,7 +127,7 @@ def test_cells_are_read_where_they_were_last_written() -> None:
     for _ in range(3):
         forge.act("touch", 8)
     columns = built(forge, Shape(8, 16, 8, True))
-    gaps = [int(gap) for gap in columns["transitions"]["gap_a_0"][:3]]
+    gaps = [int(gap) for gap in columns["transitions"]["gap_0"][:6:2]]
     assert gaps == [0, 0, 0] and int(columns["cells"]["last"][8]) == 3
     assert [int(flag) for flag in columns["cells"]["touched"]] == [int(row == 8) for row in range(16)]
     assert replace(CELLS[2]).pack() == columns["cells"]["new"][2]
