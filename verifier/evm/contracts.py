@@ -111,7 +111,7 @@ def _check_memory(memory: Memory) -> None:
     """What `verifier.vy` says is what the evaluators read."""
     columns = [[("lookups", f"oracle_{name}", 0) for name in ORACLE_COLUMNS]]
     states = [("cells", "old"), ("cells", "new")]
-    if memory.columns != columns or memory.scalars != ["first_tick"] or memory.states != states:
+    if memory.columns != columns or memory.scalars != ["first_tick", "next_queue"] or memory.states != states:
         raise ValueError("the contract knows the statements of margin circuits alone")
 
 

@@ -82,15 +82,16 @@ def __default__() -> Bytes[32]:
     header: words.Header = self._header()
     at: uint256 = STATEMENT + words.HEADER
     columns: Columns = empty(Columns)
-    first_tick: uint256 = 0
-    columns, first_tick, at = self._oracle(at, header.batch == 0, challenges[ZETA])
+    scalars: uint256[2] = [0, 0]  # the first tick, the next operation of the queue
+    columns, scalars[0], at = self._oracle(at, header.batch == 0, challenges[ZETA])
+    scalars[1] = words.word(at)
     terms: Fraction = empty(Fraction)
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
     difference: Fraction = empty(Fraction)
     difference, at = self._difference(at, challenges[ZETA])
     assert at == STATEMENT + size, "statement length"
 
-    values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, first_tick, terms, difference, header.states)
+    values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, scalars, terms, difference, header.states)
     answered: bool = False
     verdict: Bytes[32] = b""
     answered, verdict = raw_call(
