@@ -1,7 +1,7 @@
 """A synthetic book and a batch on it, made without proving how the accounts came to be.
 
 Most accounts are comfortable; of twenty, four are near their maintenance margin, so that they may only reduce, and one
-is below it. Prices and funding move every 64 rows; trades are off the mark, with fees.
+is below it. Prices and funding move every 64 transitions; trades are off the mark, with fees.
 """
 
 from random import Random
@@ -18,7 +18,7 @@ from zkmargin.transactions import Liquidate, Tick, Trade
 PRICE = 30_000 << 16  # quote units of 1e-6 per base unit of 1e-6
 FUNDING_STEP = 500_000_000  # quote units of 2^-32 per base unit, in a tick
 FIRST_ACCOUNT = 2  # behind the fee cell and the insurance cell
-ROWS_PER_TICK, SECONDS_PER_TICK = 64, 60
+TRANSITIONS_PER_TICK, SECONDS_PER_TICK = 64, 60
 COMFORTABLE, THIN, BROKE = range(3)
 EQUITY = {THIN: (600, 640), BROKE: (100, 200)}  # over 2^16 of the notional; 328 to 1311 is maintenance
 
@@ -86,22 +86,22 @@ class Trader:
         return Trade(a, b, size, direction, cash, fee, 0 if kind_of(b) == THIN else fee)
 
 
-def trade_batch(rows: int, accounts: int, limb_bits: int, seed: int = 0) -> tuple[Parameters, Shape, Batch]:
-    """A batch that fills `rows` rows: trades and liquidations, and the collection of their fees."""
+def trade_batch(transitions: int, accounts: int, limb_bits: int, seed: int = 0) -> tuple[Parameters, Shape, Batch]:
+    """A batch of so many transitions: trades and liquidations, and the collection of their fees."""
     parameters, random = bench_parameters(), Random(seed)
-    shape = Shape(rows, power_above(accounts + FIRST_ACCOUNT), limb_bits, True)
+    shape = Shape(transitions, power_above(accounts + FIRST_ACCOUNT), limb_bits, True)
     state = State.genesis(parameters)
     state.batch = 1  # the book is there already
     state.cells = {FIRST_ACCOUNT + i: account(FIRST_ACCOUNT + i, random).pack() for i in range(accounts)}
     builder, trader = BatchBuilder(state, parameters, shape), Trader(state, accounts, random)
     filled = refused = 0
-    while filled < rows - 1:
-        tick = filled % ROWS_PER_TICK == 0
+    while filled < transitions - 1:
+        tick = filled % TRANSITIONS_PER_TICK == 0
         if tick and (refusal := builder.add(trader.tick())):
             raise ValueError(f"the bench's own tick is refused: {refusal}")
         while refusal := builder.add(trader.transaction()):
             refused += 1
-            if refused > rows + 100:
+            if refused > transitions + 100:
                 raise ValueError(f"{refused} of the bench's own transactions are refused, the last: {refusal}")
         filled += 1
     return parameters, shape, builder.finish()

@@ -45,7 +45,7 @@ class Case:
 
     @classmethod
     def build(cls, backend: Backend, size: int, accounts: int | None, limb_bits: int, packing: int) -> "Case":
-        """2^(size-1) rows of trades, one of them spent on the collection of fees; as many accounts as changes unless
+        """2^(size-1) transitions, trades but for one that collects the fees; as many accounts as changes unless
         told."""
         count = accounts or (1 << size) - SYSTEM_CELLS
         parameters, shape, batch = trade_batch(1 << (size - 1), count, limb_bits)
@@ -118,18 +118,19 @@ def prove_in_rounds(case: Case, backend: Backend) -> tuple[bytes, dict[str, tupl
 
 
 def describe(case: Case, proof: bytes, peak: int) -> dict[str, int]:
-    """What belongs beside the times of a proof."""
+    """What belongs beside the times of a proof. rows: of the transitions table."""
+    rows = case.key.circuit.table("transitions").size
     return {
         "changes": case.changes,
         "accounts": case.accounts,
-        "rows": case.shape.transitions,
+        "rows": rows,
         "cells": case.shape.cells,
         "limb_bits": case.shape.limb_bits,
         "packing": case.shape.packing,
         **committed_cells(case.key.circuit),
         "proof_bytes": len(proof),
         "peak_bytes": peak,
-        "bytes_per_row": peak // case.shape.transitions,
+        "bytes_per_row": peak // rows,
     }
 
 

@@ -49,10 +49,10 @@ class Shape:
 
 # counted from the margin circuit (the first) and, for what is not built, from the rules
 SHAPES = (
-    Shape("a trade a row, packed cells (built)", 1, 165, 39, 26, 2, 3),
-    Shape("a leg a row", 0, 83, 20, 13, 1, 3),
-    Shape("components in memory, read limbs once a cell", 1, 139, 39, 26, 2, 6, 13, 4),
-    Shape("three state vectors", 1, 165, 39, 26, 2, 5, 0, 3),
+    Shape("a leg a row, packed cells (built)", 0, 86, 29, 16, 1, 3),
+    Shape("a trade a row", 1, 165, 39, 26, 2, 3),
+    Shape("a trade a row, components in memory, read limbs once a cell", 1, 139, 39, 26, 2, 6, 13, 4),
+    Shape("a trade a row, three state vectors", 1, 165, 39, 26, 2, 5, 0, 3),
 )
 
 

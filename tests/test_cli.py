@@ -13,7 +13,7 @@ from zkmargin.cli import main
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 CEREMONY = DATA / "srs" / "ppot0085_plonkonly_14.ptau"
-SMALL = ("--accounts", "24", "--rows", "64", "--limb-bits", "8")
+SMALL = ("--accounts", "24", "--transitions", "64", "--limb-bits", "8")
 
 
 def run(*arguments: object) -> Result:
@@ -248,5 +248,5 @@ def test_under_a_real_ceremony(proven: Path, tmp_path: Path) -> None:
 
 
 def test_demo_small() -> None:
-    report = json.loads(done("demo", "--accounts", 64, "--rows", 128, "--limb-bits", 8, "--seed", "a", "--json"))
+    report = json.loads(done("demo", "--accounts", 64, "--transitions", 128, "--limb-bits", 8, "--seed", "a", "--json"))
     assert report["batches"][-1]["liquidate"] > 0 and all(batch["proof bytes"] for batch in report["batches"])

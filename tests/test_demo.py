@@ -26,4 +26,4 @@ def test_demo_on_real_tapes(name: str) -> None:
     *openings, trading = report["batches"]
     assert trading["position changes"] >= 4096 and trading["liquidate"] > 0 and trading["refused"] > 0
     assert sum(batch["open"] for batch in openings) >= 4096
-    assert all(batch["proof bytes"] <= 32_000 for batch in report["batches"])
+    assert all(batch["proof bytes"] <= 20_000 for batch in report["batches"])

@@ -1,4 +1,4 @@
-"""A batch: what the transactions of one proof did to the state, in the order of the rows."""
+"""A batch: what the transactions of one proof did to the state, in their order."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Batch:
     """All that the statement and the witness of a batch are made of.
 
     last_oracle: rows of the last tick before it; ticks: its own, by tick and market. next_queue: the first L1 index it
-    may consume. steps: one a row in order, pads between ticks and a final collect included. diff: address -> change
+    may consume. steps: in order, pads between ticks and a final collect included. diff: address -> change
     mod r of each changed cell, ascending. refusals: (line, reason). old, new: all non-empty cells, packed.
     """
 
@@ -50,7 +50,7 @@ class BatchBuilder:
         self.ticks: list[OracleRow] = []
         self.l1: list[L1Row] = []
         self.refusals: list[tuple[int, str]] = []
-        self.row_tick = state.tick  # of the last row, so far the tick before the batch
+        self.row_tick = state.tick  # of the last step, so far the tick before the batch
 
     def add(self, transaction: Transaction, line: int = 0) -> Refused | None:
         """Applies a transaction; one that is refused is noted with its line, returned, and changes nothing."""
@@ -93,10 +93,10 @@ class BatchBuilder:
             return
         require(bool(self.ticks), "no-tick", "a batch begins with a tick")
         step = self.machine.transition(transaction)
-        # The tick moves by at most 1 from row to row, and the last row is kept for `collect`.
+        # The tick moves by at most 1 from step to step, and the last place is kept for `collect`.
         pads = range(self.row_tick + 1, step.tick)
-        rows = len(self.steps) + len(pads) + 1
-        require(rows < self.shape.transitions, "full", f"the batch has no room for transition {rows}")
+        place = len(self.steps) + len(pads) + 1
+        require(place < self.shape.transitions, "full", f"the batch has no room for transition {place}")
         if step.queue is not None:
             self._require_room(len(self.l1) + 1, "L1 rows")
         self.steps += [Step("pad", tick) for tick in pads]

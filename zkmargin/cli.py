@@ -74,7 +74,11 @@ def population_options(command: Any) -> Any:
         click.option("--day", help="The day of the bars to take, as 2020-03-12; without it all."),
         click.option("--accounts", default=4096, show_default=True, type=click.IntRange(min=16)),
         click.option(
-            "--rows", default=4096, show_default=True, type=click.IntRange(min=64), help="Of a batch, a power of two."
+            "--transitions",
+            default=4096,
+            show_default=True,
+            type=click.IntRange(min=64),
+            help="Of a batch, a power of two.",
         ),
         click.option(
             "--limb-bits",
@@ -205,7 +209,7 @@ def demo(
     oracle: Path | None,
     day: str | None,
     accounts: int,
-    rows: int,
+    transitions: int,
     limb_bits: int,
     packing: int,
     seed: str,
@@ -219,7 +223,7 @@ def demo(
 
     if not as_json:
         click.echo("Insecure setup from a stated seed: its secret is known. For development only.", err=True)
-    parameters, shape, batches = make_batches(tape, oracle, day, accounts, rows, limb_bits, packing, seed)
+    parameters, shape, batches = make_batches(tape, oracle, day, accounts, transitions, limb_bits, packing, seed)
     with progress_bar(as_json) as progress:
         report = run_demo(parameters, shape, batches, seed, backend_name, progress)
     if as_json:
@@ -290,7 +294,7 @@ def tape(
     oracle: Path | None,
     day: str | None,
     accounts: int,
-    rows: int,
+    transitions: int,
     limb_bits: int,
     packing: int,
     seed: str,
@@ -303,7 +307,7 @@ def tape(
     from zkmargin.demo import make_batches
     from zkmargin.files import write_parameters, write_transactions
 
-    parameters, shape, batches = make_batches(tape, oracle, day, accounts, rows, limb_bits, packing, seed)
+    parameters, shape, batches = make_batches(tape, oracle, day, accounts, transitions, limb_bits, packing, seed)
     out.mkdir(parents=True, exist_ok=True)
     write_parameters(out / "parameters.json", parameters, shape)
     written = [write_transactions(out / f"batch-{number:03}.jsonl", batch) for number, batch in enumerate(batches)]

@@ -19,7 +19,7 @@ from zkmargin.rollup import Rollup, create_rollup
 from zkmargin.tape import Trade, read_bars, read_trades
 from zkmargin.transactions import InputError, Transaction
 
-TRADES_PER_ROW = 0.56  # of a batch's rows; the others are for ticks, risk and what people do besides
+TRADED = 0.56  # of a batch's transitions; the others are for ticks, risk and what people do besides
 
 Batches = Iterator[list[Transaction]]
 
@@ -29,7 +29,7 @@ def make_batches(
     oracle: Path | None,
     day: str | None,
     accounts: int,
-    rows: int,
+    transitions: int,
     limb_bits: int,
     packing: int,
     seed: str,
@@ -39,12 +39,12 @@ def make_batches(
     Of more trades than a batch holds, evenly spaced ones are taken. With `oracle`, minute bars (of the given day),
     the trades keep their sizes and happen at the bars' times and closes.
     """
-    count = int(rows * TRADES_PER_ROW)
+    count = int(transitions * TRADED)
     prints = read_tapes(tapes) or model_trades(count, seed)
     prints = prints[:: -(-len(prints) // count)]
     if oracle is not None:
         prints = on_bars(prints, read_bars(oracle), oracle, day)
-    shape = Shape(rows, 1 << (accounts + FIRST_ACCOUNT - 1).bit_length(), limb_bits, True, packing)
+    shape = Shape(transitions, 1 << (accounts + FIRST_ACCOUNT - 1).bit_length(), limb_bits, True, packing)
     parameters = population_parameters(prints[0].price, prints[0].time)
     return parameters, shape, Population(prints, parameters, shape, accounts, seed).batches()
 
@@ -111,7 +111,7 @@ def _prove(rollup: Rollup, path: Path, progress: Callable[[str, int, int], None]
 
 COLUMNS = (
     "batch",
-    "rows",
+    "transitions",
     "position changes",
     "liquidate",
     "deleverage",

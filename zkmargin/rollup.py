@@ -199,11 +199,11 @@ class Rollup:
 
 
 def summarise(batch: Batch) -> dict[str, int]:
-    """Counts for people: rows, position changes, kinds of transitions, refusals."""
+    """Counts for people: transitions, position changes, kinds of transitions, refusals."""
     kinds = [step.kind for step in batch.steps]
     changes = sum(2 for kind in kinds if kind in ("trade", "liquidate", "deleverage"))
     named = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
-    return {"rows": len(kinds), "position changes": changes, **named, "refused": len(batch.refusals)}
+    return {"transitions": len(kinds), "position changes": changes, **named, "refused": len(batch.refusals)}
 
 
 def _differences(stored: StoredBatch) -> dict[int, int]:

@@ -22,7 +22,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A transition that was applied: one row of the transitions table.
+    """A transition that was applied: a pair of rows of the transitions table.
 
     tick: the oracle tick it holds at. delta, cash: what a's position gains and a's collateral pays; in a transfer and a
     cover cash = size = the amount moved. amount, queue: of the L1 row. rule_a, rule_b: the margin rule a leg meets.

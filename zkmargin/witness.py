@@ -232,9 +232,7 @@ def columns_of(
     waiting = {name: register.value for name, register in table.registers.items() if register.value is not None}
     while waiting:  # a register may be defined by the limbs of another
         ready = {
-            name: value
-            for name, value in waiting.items()
-            if all(column in columns for column, _ in queries([value]))
+            name: value for name, value in waiting.items() if all(column in columns for column, _ in queries([value]))
         }
         if not ready:
             raise WitnessError(f"registers wait for each other: {sorted(waiting)}")

@@ -150,9 +150,7 @@ def add_memory(
     twice.
     """
     gap = table.register("gap", TIME_BITS)
-    table.receive(
-        "read", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), time - 1 - gap
-    )
+    table.receive("read", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), time - 1 - gap)
     table.send("write", "memory", active, leg.address, _packed(leg.after, market_after, kinds[1]), time)
 
 

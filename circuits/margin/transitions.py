@@ -132,9 +132,7 @@ def _add_cells(table: Table, row: Row, leg: Leg, time: Expression) -> None:
     table.require("open_market", kind["open"] * leg.market)
     fresh, account, system = table.boolean("fresh"), ACCOUNT * (row.active - row.system), SYSTEM * row.system
     before = account - ACCOUNT * kind["open"] + system - SYSTEM * fresh
-    add_memory(
-        table, leg, row.active, time, (before, account - ACCOUNT * kind["close"] + system), leg.market + change
-    )
+    add_memory(table, leg, row.active, time, (before, account - ACCOUNT * kind["close"] + system), leg.market + change)
 
 
 def _add_l1(table: Table, row: Row, leg: Leg) -> None:

@@ -16,7 +16,7 @@ from zkmargin.evm.local import LocalL1
 from zkmargin.rollup import Rollup
 from zkmargin.store import StoreError
 
-SMALL = ("--accounts", "20", "--rows", "64", "--limb-bits", "8", "--packing", "8")
+SMALL = ("--accounts", "20", "--transitions", "64", "--limb-bits", "8", "--packing", "8")
 TERMS = Terms(bytes(20), b"\1" * 20, b"\2" * 20, (b"\3" * 20,), 1)
 
 

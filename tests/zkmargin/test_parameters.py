@@ -121,12 +121,15 @@ def test_shape() -> None:
     shape = Shape(32, 16, 4, True)
     assert Shape.from_json(json.loads(json.dumps(shape.to_json()))) == shape
     for field, values in {
-        "transitions": (0, 1, 3, 1 << 28, True), "cells": (24, "16"), "limb_bits": (5, 32, True), "published_diff": (1,),
-        "packing": (0, 17, True),
+        "transitions": (0, 1, 3, 1 << 28, True), "cells": (24, "16"), "limb_bits": (5, 32, True),
+        "published_diff": (1,), "packing": (0, 17, True),
     }.items():  # fmt: skip
         for value in values:
             refuses(field, lambda field=field, value=value: replace(shape, **{field: value}))  # type: ignore[misc]
-    refuses("shape.transitions", lambda: Shape.from_json({"cells": 16, "limb_bits": 4, "published_diff": True, "packing": 1}))
+    refuses(
+        "shape.transitions",
+        lambda: Shape.from_json({"cells": 16, "limb_bits": 4, "published_diff": True, "packing": 1}),
+    )
 
 
 def test_json() -> None:

@@ -28,6 +28,7 @@ def with_fees(**fees: int) -> Case:
 
 # fee_room holds fees where no fee is due at 0 as well.
 
+
 @breaks("fee_kind_a", "fee_room_a")
 def a_fee_of_the_liquidator() -> Case:
     forge = begin()

@@ -118,7 +118,9 @@ def test_a_step_that_does_not_fit_is_named(
 ) -> None:
     forge = begin()
     forge.act(kind, *legs, **stated)
-    with pytest.raises(WitnessError, match=f"row {int(register == 'strict')}: register {register} of .* bits cannot hold"):
+    with pytest.raises(
+        WitnessError, match=f"row {int(register == 'strict')}: register {register} of .* bits cannot hold"
+    ):
         _built(forge, Shape(4, 16, 8, True), get_backend(backend) if backend else None)
 
 
