@@ -17,7 +17,14 @@ from prover.key import ProvingKey
 from prover.prove import prove
 from prover.rounds import Setting
 from prover.setup import insecure_srs
-from tests.circuits.margin import cheats_rules, laws_cells, laws_kinds, laws_pairs, laws_rules  # noqa: F401 (they register)
+from tests.circuits.margin import (  # noqa: F401 (they register)
+    cheats_pairs,
+    cheats_rules,
+    laws_cells,
+    laws_kinds,
+    laws_pairs,
+    laws_rules,
+)
 from tests.circuits.margin.cheats import CHEATS, Cheat, as_cheat
 from tests.circuits.margin.laws import TAMPERS
 from tests.circuits.margin.story import sheet

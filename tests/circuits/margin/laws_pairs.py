@@ -1,4 +1,4 @@
-"""Tampers with the pair of rows that a transition is: kinds, sizes, cash and directions that differ between its legs."""
+"""Tampers with the pair of rows of a transition: kinds, sizes, cash and directions that differ between its legs."""
 
 from functools import partial
 

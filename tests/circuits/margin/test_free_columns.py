@@ -1,7 +1,7 @@
 """What a transition leaves to the prover: exactly the columns that its kind and rules have no use for.
 
-A column of one of its rows is moved, what follows from it recomputed; it is free when no constraint fails and no tuple but
-those of limbs changes.
+A column of one of its rows is moved, what follows from it recomputed; it is free when no constraint fails and no tuple
+but those of limbs changes.
 """
 
 from itertools import islice, product
