@@ -56,7 +56,7 @@ def test_the_books_of_every_kind_of_transition(packing: int) -> None:
 
 
 def test_from_the_command_line(tmp_path: Path) -> None:
-    small = ("--accounts", "24", "--rows", "64", "--limb-bits", "8")
+    small = ("--accounts", "24", "--transitions", "64", "--limb-bits", "8")
     done("tape", *small, "--out", tmp_path / "tape")
     parameters, setup = tmp_path / "tape" / "parameters.json", tmp_path / "setup.npz"
     done("setup", "--parameters", parameters, "--insecure", "test", "--out", setup)
