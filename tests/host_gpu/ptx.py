@@ -1,7 +1,8 @@
 """Runs PTX, NVIDIA's assembly, on the host: each function becomes Python, each thread a generator that stops at
 barriers. Slow, but it executes the very carry chains that a GPU would; the host's compiler never sees those.
 
-Values are unsigned; memory is the process's own, at its own addresses.
+Values are unsigned. Global and local memory are the process's own, at its own addresses; a block's shared memory has
+addresses of its own from zero on, which fit in 32 bits as on a device.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 FORMATS = {"8": "B", "16": "H", "32": "I", "64": "Q"}
 THREADS = 128
+SHARED = 48 << 10  # bytes of a block
 HEADER = re.compile(
     r"^(?:\.visible )?\.(?:entry|func)\s+(?:\([^)]*\)\s*)?(\w+)\(\n?(.*?)\n?\)\n.*?^{\n(.*?)^}", re.M | re.S
 )
@@ -154,6 +156,8 @@ def arithmetic(op: list[str], x: list[str], width: int, sign: bool) -> str:
     masked = [f"({operand} & {mask})" if re.fullmatch(r"-\d+|0x\w+", operand) else operand for operand in x]
     a, b, c, *more = [*masked, "", "", ""]
     match op[0]:
+        case "cvta" if "shared" in op:
+            return f"{a} {'-' if 'to' in op else '+'} place['%shared']"
         case "mov" | "cvta" | "cvt":
             return a
         case "add" | "addc":
@@ -209,7 +213,7 @@ def access(op: list[str], x: list[str], form: str, sign: bool, width: int) -> li
     names = [value(part) for part in re.findall(r"[^{},\s]+", values)]
     form = f"<{len(names)}{form}"
     base, _, offset = place.strip("[]").partition("+")
-    address = f"{value(base)} + {offset or 0}"
+    address = f"{value(base)} + {offset or 0}" + (" + place['%shared']" if "shared" in op else "")
     if op[0] == "st":
         masked = ", ".join(f"{part} & {(1 << width) - 1}" for part in names)
         return [f"store({address}, {form!r}, {masked})"]
@@ -237,12 +241,14 @@ class Module:
         """Every block, one after the other; its threads from barrier to barrier."""
         assert len(parameters) == self.counts[name]
         for block in range(blocks):
-            held = []
             shared: dict[str, Any] = {**self.functions, "%block": block, "%blocks": blocks}
+            memory, shared["%shared"] = buffer(SHARED, 128)
+            held, end = [memory], 0
             for kind, align, what, size in self.declared:
                 if kind == "shared":
-                    memory, shared[what] = buffer(size, align)
-                    held.append(memory)
+                    shared[what] = -(-end // align) * align
+                    end = shared[what] + size
+            assert end <= SHARED
             threads = []
             for thread in range(THREADS):
                 place = dict(shared)
