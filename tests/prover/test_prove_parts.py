@@ -146,11 +146,20 @@ def test_chunks_add_up_to_the_quotient_and_hide_each_other() -> None:
     assert [bool(chunk[-1]) for chunk in chunks] == [True] * (count - 1) + [False]
 
 
-def test_state_pairs_need_two_columns() -> None:
-    table = Table("t", 8)
-    table.state("old")
-    with pytest.raises(ValueError, match="old and new"):
-        _ = Layout(Circuit([table])).state_pairs
+def test_state_columns_come_in_pairs_or_alone() -> None:
+    """One alone is a state that nothing changes; three are a pair and a mistake."""
+    pairs: list[object] = []
+    for count in (1, 2, 3):
+        table = Table("t", 8)
+        for name in ("old", "new", "more")[:count]:
+            table.state(name)
+        layout = Layout(Circuit([table]))
+        if count == 3:
+            with pytest.raises(ValueError, match="old and new"):
+                _ = layout.state_pairs
+        else:
+            pairs.append(layout.state_pairs)
+    assert pairs == [[], [("t", "old", "new")]]
 
 
 def test_rotations_of_a_column_are_different_rows() -> None:
