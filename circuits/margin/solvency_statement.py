@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, fields
 
 from circuits.margin.circuit import ORACLE_COLUMNS
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import InvalidStatement, OracleRow, Point, check_row
+from circuits.margin.statement import InvalidStatement, OracleRow, Point
+from circuits.margin.statement_rules import check_row
 from circuits.strict_json import loads
 
 VERSION = 1

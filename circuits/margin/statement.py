@@ -1,20 +1,15 @@
-"""The public statement of a batch: what the proof is about, and what an arbiter checks of it in plain integers."""
+"""The public statement of a batch: what the proof is about, its bytes and its JSON."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from itertools import groupby, pairwise
 
 from circuits.circuit import PublicTerm
-from circuits.field import MODULUS
 from circuits.margin.circuit import ORACLE_COLUMNS
-from circuits.margin.parameters import Parameters, Shape
 from circuits.strict_json import loads
 
 VERSION = 1
 L1_KINDS = {"open": 1, "close": 2, "deposit": 3, "withdraw": 4}
-REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
-AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
 WORD = 1 << 256
 
 Point = tuple[int, int] | None
@@ -107,6 +102,12 @@ class Statement:
         return _Reader(text).statement()
 
 
+def require(condition: bool, message: str) -> None:
+    """InvalidStatement where the condition does not hold."""
+    if not condition:
+        raise InvalidStatement(message)
+
+
 def encode_oracle(rows: Iterable[OracleRow]) -> bytes:
     """Five words a row."""
     return _encode(word for r in rows for word in (r.tick, r.time, r.market, r.price, r.index))
@@ -114,19 +115,6 @@ def encode_oracle(rows: Iterable[OracleRow]) -> bytes:
 
 def _encode(words: Iterable[int]) -> bytes:
     return b"".join((word % WORD).to_bytes(32, "big") for word in words)
-
-
-def check_statement(statement: Statement, parameters: Parameters, shape: Shape) -> None:
-    """Raises InvalidStatement unless every rule that both arbiters check in integers holds."""
-    if statement.version != VERSION:
-        raise InvalidStatement(f"version {statement.version}: this verifier knows version {VERSION}")
-    for name, value in (("batch", statement.batch), ("chain", statement.chain), ("next_queue", statement.next_queue)):
-        _require(0 <= value < 1 << 64, f"{name} {value} is outside 64 bits")
-    _require(0 <= statement.contract < 1 << 160, "contract is no address")
-    _check_genesis(statement, parameters)
-    _check_oracle(statement, parameters, shape)
-    _check_l1(statement, parameters, shape)
-    _check_diff(statement, shape)
 
 
 def public_columns(statement: Statement) -> dict[tuple[str, str], list[int]]:
@@ -143,95 +131,6 @@ def public_terms(statement: Statement) -> list[PublicTerm]:
 
 def public_scalars(statement: Statement) -> dict[str, int]:
     return {"first_tick": statement.oracle[0].tick, "next_queue": statement.next_queue}
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise InvalidStatement(message)
-
-
-def _check_genesis(statement: Statement, parameters: Parameters) -> None:
-    """Batch 0 starts where the key says; where a later one starts, the arbiter knows from the batch before."""
-    if statement.batch == 0:
-        _require(statement.old is None, "batch 0 starts from the empty state")
-        _require(statement.last_oracle == genesis_rows(parameters), "batch 0 starts from the oracle rows of the key")
-        _require(statement.next_queue == 0, "batch 0 starts with L1 operation 0")
-
-
-def genesis_rows(parameters: Parameters) -> tuple[OracleRow, ...]:
-    """Tick 0: the prices and indices that the key fixes."""
-    rows = enumerate(parameters.markets)
-    return tuple(OracleRow(0, parameters.genesis_time, i, market.price, market.index) for i, market in rows)
-
-
-def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) -> None:
-    rows, markets = statement.oracle, len(parameters.markets)
-    _require(bool(rows), "no oracle tick")
-    _require(len(rows) <= 1 << shape.limb_bits, f"{len(rows)} oracle rows for a table of {1 << shape.limb_bits}")
-    ticks = [list(group) for _, group in groupby(statement.last_oracle + rows, key=lambda row: row.tick)]
-    for group in ticks:
-        tick = group[0].tick
-        _require(
-            [row.market for row in group] == list(range(markets)),
-            f"tick {tick} does not list every market once, in order",
-        )
-        _require(len({row.time for row in group}) == 1, f"tick {tick} has several times")
-        for row in group:
-            check_row(row)
-    _require(len(statement.last_oracle) == markets, "the last oracle rows are not one tick")
-    for before, after in pairwise(ticks):
-        _check_step(before, after, parameters)
-
-
-def check_row(row: OracleRow) -> None:
-    """InvalidStatement unless tick, time, price and index are in their ranges."""
-    name = f"tick {row.tick}, market {row.market}"
-    _require(0 <= row.tick < TIME_LIMIT, f"tick {row.tick} is outside 40 bits")
-    _require(0 <= row.time < TIME_LIMIT, f"{name}: time {row.time} is outside 40 bits")
-    _require(1 <= row.price < PRICE_LIMIT, f"{name}: price {row.price} is outside 1..2^48-1")
-    _require(abs(row.index) < INDEX_LIMIT, f"{name}: index {row.index} is outside 63 bits")
-
-
-def _check_step(before: Sequence[OracleRow], after: Sequence[OracleRow], parameters: Parameters) -> None:
-    tick, elapsed = after[0].tick, after[0].time - before[0].time
-    _require(tick == before[0].tick + 1, f"tick {tick} does not follow tick {before[0].tick}")
-    _require(elapsed >= 0, f"tick {tick}: time goes back")
-    for old, new, market in zip(before, after, parameters.markets, strict=True):
-        moved = abs(new.index - old.index) << 16
-        cap = market.funding_cap * new.price * elapsed
-        _require(moved <= cap, f"tick {tick}, market {new.market}: the funding index moves beyond its cap")
-
-
-def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> None:
-    system = {parameters.fee_cell, parameters.insurance_cell}
-    for position, row in enumerate(statement.l1):
-        name = f"L1 row {row.queue}"
-        _require(
-            row.queue == statement.next_queue + position,
-            f"{name}: the queue's next index is {statement.next_queue + position}",
-        )
-        _require(row.kind in L1_KINDS.values(), f"{name}: no such kind {row.kind}")
-        _require(
-            row.outcome == 1 or (row.outcome == 0 and row.kind in REFUSABLE),
-            f"{name}: outcome {row.outcome}",
-        )
-        _require(1 <= row.amount < AMOUNT_LIMIT, f"{name}: amount {row.amount} is outside 1..2^56-1")
-        _require(0 <= row.cell < shape.cells, f"{name}: no cell {row.cell}")
-        _require(row.kind != L1_KINDS["open"] or row.cell not in system, f"{name}: opens a system cell")
-        _require(row.kind != L1_KINDS["close"] or row.amount == 1, f"{name}: the amount of a close is 1")
-        _require(row.kind != L1_KINDS["open"] or row.amount <= len(parameters.markets), f"{name}: no such market")
-
-
-def _check_diff(statement: Statement, shape: Shape) -> None:
-    _require(
-        (statement.diff is not None) == shape.published_diff,
-        "the key asks for the diff of the state to be " + ("" if shape.published_diff else "un") + "published",
-    )
-    diff = statement.diff or ()
-    cells = [cell for cell, _ in diff]
-    _require(all(a < b for a, b in pairwise(cells)), "diff indices do not increase strictly")
-    _require(all(0 <= cell < shape.cells for cell in cells), "diff names a cell outside the state")
-    _require(all(0 <= delta < MODULUS for _, delta in diff), "a diff is not reduced mod r")
 
 
 class _Words:
@@ -251,7 +150,7 @@ class _Words:
     def count(self, width: int) -> int:
         """The length of a list of items of so many words, none of them missing."""
         [count] = self.take(1)
-        _require(32 * width * count <= len(self.data) - self.position, "encoding: a list is longer than the statement")
+        require(32 * width * count <= len(self.data) - self.position, "encoding: a list is longer than the statement")
         return count
 
     def point(self) -> Point:

@@ -7,7 +7,8 @@ import pytest
 from circuits.field import MODULUS
 from circuits.margin.cell import unpack
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import L1Row, OracleRow, Statement, check_statement
+from circuits.margin.statement import L1Row, OracleRow, Statement
+from circuits.margin.statement_rules import check_statement
 from tests.margin_scenario import every_kind
 from tests.margin_worlds import World, small_parameters
 from tests.zkmargin.machines import FEE, INSURANCE, ONE, account, parameters, system

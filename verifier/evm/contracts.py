@@ -9,7 +9,8 @@ from eth_utils import keccak
 from circuits.field import root_of_unity
 from circuits.margin.circuit import ORACLE_COLUMNS
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import encode_oracle, genesis_rows
+from circuits.margin.statement import encode_oracle
+from circuits.margin.statement_rules import genesis_rows
 from verifier.evm.evaluator import evaluator_codes
 from verifier.evm.symbolic import Memory, traced
 from verifier.evm.transcript import transcript_code

@@ -8,7 +8,8 @@ import pytest
 
 from circuits.margin.cell import unpack
 from circuits.margin.parameters import Shape
-from circuits.margin.statement import InvalidStatement, OracleRow, check_statement
+from circuits.margin.statement import InvalidStatement, OracleRow
+from circuits.margin.statement_rules import check_statement
 from tests.circuits.margin.forge import Case, Forge, failures
 from zkmargin.machine import Machine, Refused
 from zkmargin.state import Rule, Step

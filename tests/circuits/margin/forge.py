@@ -28,10 +28,10 @@ from circuits.margin.statement import (
     L1Row,
     OracleRow,
     Statement,
-    check_statement,
     public_scalars,
     public_terms,
 )
+from circuits.margin.statement_rules import check_statement
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from circuits.margin.transitions import L1_CODES
 from circuits.program import Compiled, compile_program

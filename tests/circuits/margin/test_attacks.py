@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from circuits.margin.statement import InvalidStatement, check_statement
+from circuits.margin.statement import InvalidStatement
+from circuits.margin.statement_rules import check_statement
 from tests.circuits.margin import cheats_pairs, cheats_rules
 from tests.circuits.margin.cheats import CHEATS
 from tests.circuits.margin.forge import Case, failures

@@ -1,0 +1,108 @@
+"""The rules of a statement that no circuit checks: both arbiters check them in plain integers."""
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+
+from circuits.field import MODULUS
+from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, OracleRow, Statement, require
+
+REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
+AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
+
+
+def check_statement(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    """Raises InvalidStatement unless every rule that both arbiters check in integers holds."""
+    if statement.version != VERSION:
+        raise InvalidStatement(f"version {statement.version}: this verifier knows version {VERSION}")
+    for name, value in (("batch", statement.batch), ("chain", statement.chain), ("next_queue", statement.next_queue)):
+        require(0 <= value < 1 << 64, f"{name} {value} is outside 64 bits")
+    require(0 <= statement.contract < 1 << 160, "contract is no address")
+    _check_genesis(statement, parameters)
+    _check_oracle(statement, parameters, shape)
+    _check_l1(statement, parameters, shape)
+    _check_diff(statement, shape)
+
+
+def _check_genesis(statement: Statement, parameters: Parameters) -> None:
+    """Batch 0 starts where the key says; where a later one starts, the arbiter knows from the batch before."""
+    if statement.batch == 0:
+        require(statement.old is None, "batch 0 starts from the empty state")
+        require(statement.last_oracle == genesis_rows(parameters), "batch 0 starts from the oracle rows of the key")
+        require(statement.next_queue == 0, "batch 0 starts with L1 operation 0")
+
+
+def genesis_rows(parameters: Parameters) -> tuple[OracleRow, ...]:
+    """Tick 0: the prices and indices that the key fixes."""
+    rows = enumerate(parameters.markets)
+    return tuple(OracleRow(0, parameters.genesis_time, i, market.price, market.index) for i, market in rows)
+
+
+def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    rows, markets = statement.oracle, len(parameters.markets)
+    require(bool(rows), "no oracle tick")
+    require(len(rows) <= 1 << shape.limb_bits, f"{len(rows)} oracle rows for a table of {1 << shape.limb_bits}")
+    ticks = [list(group) for _, group in groupby(statement.last_oracle + rows, key=lambda row: row.tick)]
+    for group in ticks:
+        tick = group[0].tick
+        require(
+            [row.market for row in group] == list(range(markets)),
+            f"tick {tick} does not list every market once, in order",
+        )
+        require(len({row.time for row in group}) == 1, f"tick {tick} has several times")
+        for row in group:
+            check_row(row)
+    require(len(statement.last_oracle) == markets, "the last oracle rows are not one tick")
+    for before, after in pairwise(ticks):
+        _check_step(before, after, parameters)
+
+
+def check_row(row: OracleRow) -> None:
+    """InvalidStatement unless tick, time, price and index are in their ranges."""
+    name = f"tick {row.tick}, market {row.market}"
+    require(0 <= row.tick < TIME_LIMIT, f"tick {row.tick} is outside 40 bits")
+    require(0 <= row.time < TIME_LIMIT, f"{name}: time {row.time} is outside 40 bits")
+    require(1 <= row.price < PRICE_LIMIT, f"{name}: price {row.price} is outside 1..2^48-1")
+    require(abs(row.index) < INDEX_LIMIT, f"{name}: index {row.index} is outside 63 bits")
+
+
+def _check_step(before: Sequence[OracleRow], after: Sequence[OracleRow], parameters: Parameters) -> None:
+    tick, elapsed = after[0].tick, after[0].time - before[0].time
+    require(tick == before[0].tick + 1, f"tick {tick} does not follow tick {before[0].tick}")
+    require(elapsed >= 0, f"tick {tick}: time goes back")
+    for old, new, market in zip(before, after, parameters.markets, strict=True):
+        moved = abs(new.index - old.index) << 16
+        cap = market.funding_cap * new.price * elapsed
+        require(moved <= cap, f"tick {tick}, market {new.market}: the funding index moves beyond its cap")
+
+
+def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    system = {parameters.fee_cell, parameters.insurance_cell}
+    for position, row in enumerate(statement.l1):
+        name = f"L1 row {row.queue}"
+        require(
+            row.queue == statement.next_queue + position,
+            f"{name}: the queue's next index is {statement.next_queue + position}",
+        )
+        require(row.kind in L1_KINDS.values(), f"{name}: no such kind {row.kind}")
+        require(
+            row.outcome == 1 or (row.outcome == 0 and row.kind in REFUSABLE),
+            f"{name}: outcome {row.outcome}",
+        )
+        require(1 <= row.amount < AMOUNT_LIMIT, f"{name}: amount {row.amount} is outside 1..2^56-1")
+        require(0 <= row.cell < shape.cells, f"{name}: no cell {row.cell}")
+        require(row.kind != L1_KINDS["open"] or row.cell not in system, f"{name}: opens a system cell")
+        require(row.kind != L1_KINDS["close"] or row.amount == 1, f"{name}: the amount of a close is 1")
+        require(row.kind != L1_KINDS["open"] or row.amount <= len(parameters.markets), f"{name}: no such market")
+
+
+def _check_diff(statement: Statement, shape: Shape) -> None:
+    require(
+        (statement.diff is not None) == shape.published_diff,
+        "the key asks for the diff of the state to be " + ("" if shape.published_diff else "un") + "published",
+    )
+    diff = statement.diff or ()
+    cells = [cell for cell, _ in diff]
+    require(all(a < b for a, b in pairwise(cells)), "diff indices do not increase strictly")
+    require(all(0 <= cell < shape.cells for cell in cells), "diff names a cell outside the state")
+    require(all(0 <= delta < MODULUS for _, delta in diff), "a diff is not reduced mod r")
