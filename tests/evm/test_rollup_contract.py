@@ -338,6 +338,19 @@ def test_a_freeze_waits_for_the_deadline(live: Venue) -> None:
     live.rollup.transact(live.owner("bob"), "freeze")
 
 
+def test_many_requests_at_once_are_due_one_after_the_other(live: Venue) -> None:
+    """Whoever fills the queue puts off his own deadlines: the operator has time for each item."""
+    alice, first = live.owner("alice"), live.rollup.call("queue_end")
+    for _ in range(4):
+        live.rollup.transact(alice, "request_withdrawal", ALICE, UNIT)
+        live.chain.time -= 12  # all in one second
+    deadlines = [live.rollup.call("request", first + i)[3] for i in range(4)]
+    assert [later - deadlines[0] for later in deadlines] == [0, 5, 10, 15]
+    live.chain.wait(60)
+    live.rollup.transact(alice, "request_withdrawal", ALICE, UNIT)
+    assert live.rollup.call("request", first + 4)[3] == live.chain.time + live.terms.queue
+
+
 def test_deposits_that_were_not_consumed_come_back_once(live: Venue) -> None:
     alice = live.owner("alice")
     live.rollup.transact(alice, "deposit", ALICE, 7 * UNIT)
@@ -405,7 +418,7 @@ def test_another_verifier_after_its_notice(live: Venue) -> None:
 @pytest.mark.parametrize(
     "terms",
     [
-        {"notice": 3 * DAY},
+        {"notice": 6 * DAY - 1},
         {"threshold": 1},
         {"threshold": 4},
         {"signers": (bytes(20), b"\1" * 20, b"\2" * 20)},

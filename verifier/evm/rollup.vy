@@ -31,6 +31,7 @@ AMOUNT_LIMIT: constant(uint256) = 2**56
 VAULT_LIMIT: constant(uint256) = 2**61
 STATEMENT: constant(uint256) = 200  # where it begins in the calldata of submit_batch
 VERIFY: constant(Bytes[4]) = method_id("verify(bytes,bytes)")
+SPACING: constant(uint256) = 5  # seconds between deadlines: many requests at once are no reason for a freeze
 FUTURE: constant(uint256) = 900  # seconds that an oracle's clock may be ahead
 
 event Queued:
@@ -129,9 +130,9 @@ def __init__(
     least_deposit: uint256,
 ):
     """
-    @notice The notice is longer than the queue's deadline, so that whoever dislikes a new verifier has left before.
+    @notice The notice is twice the queue's deadline, so that what is asked for in its first half is answered before.
     """
-    assert notice_seconds > queue_seconds, "notice"
+    assert notice_seconds >= 2 * queue_seconds, "notice"
     assert least_deposit > 0 and least_deposit < AMOUNT_LIMIT, "least deposit"
     TOKEN = IERC20(token)
     OPERATOR = operator
@@ -417,6 +418,8 @@ def _enqueue(kind: uint256, cell: uint256, amount: uint256):
     assert self.frozen_at == 0, "frozen"
     index: uint256 = self.queue_end
     deadline: uint256 = block.timestamp + QUEUE_SECONDS
+    if index > 0:
+        deadline = max(deadline, (self.queue[index - 1].asked >> 104) + SPACING)
     self.queue[index] = Item(asked=self._asked(kind, cell, amount) + (deadline << 104), owner=msg.sender)
     self.queue_end = index + 1
     log Queued(index=index, cell=cell, owner=msg.sender, kind=kind, amount=amount, deadline=deadline)

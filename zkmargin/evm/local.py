@@ -54,7 +54,7 @@ class LocalL1:
         arbiter = deploy_verifier(self.chain, self.operator, contracts_of(key))
         signers = tuple(map(_address, self.oracles))
         people = (self.token.address, _address(self.operator), _address(self.governor), signers, THRESHOLD)
-        terms = Terms(*people, queue=YEARS, notice=YEARS + DAY, fresh=YEARS, least_deposit=1)
+        terms = Terms(*people, queue=YEARS, notice=2 * YEARS, fresh=YEARS, least_deposit=1)
         deployer = self.chain.account("rollup")
         self.rollup = deploy_rollup(self.chain, deployer, rollup_sources(key), arbiter.address, terms)
         self.deployment = {**arbiter.gas, "rollup": self.rollup.gas}
