@@ -42,7 +42,7 @@ class BatchBuilder:
     """
 
     def __init__(self, state: State, parameters: Parameters, shape: Shape) -> None:
-        self.machine = Machine(state, parameters, shape.cells)
+        self.machine = Machine(state, parameters, shape.cells, shape.groups)
         self.shape, self.state = shape, state
         self.old = dict(state.cells)
         self.last_oracle, self.next_queue = state.oracle_rows(), state.queue
@@ -51,6 +51,7 @@ class BatchBuilder:
         self.l1: list[L1Row] = []
         self.refusals: list[tuple[int, str]] = []
         self.row_tick = state.tick  # of the last step, so far the tick before the batch
+        self.passed = 0  # rows of the groups' table
 
     def add(self, transaction: Transaction, line: int = 0) -> Refused | None:
         """Applies a transaction; one that is refused is noted with its line, returned, and changes nothing."""
@@ -99,8 +100,10 @@ class BatchBuilder:
         require(place < self.shape.transitions, "full", f"the batch has no room for transition {place}")
         if step.queue is not None:
             self._require_room(len(self.l1) + 1, "L1 rows")
+        passed = self.passed + sum(len(leg.group.cells) for leg in step.legs if leg.group is not None)
+        require(passed <= self.shape.groups, "full", f"the batch has no room to pass {passed} cells of groups")
         self.steps += [Step("pad", tick) for tick in pads]
-        self.row_tick = step.tick
+        self.row_tick, self.passed = step.tick, passed
         self._take(step)
 
     def _require_room(self, count: int, what: str) -> None:
@@ -114,7 +117,7 @@ class BatchBuilder:
             self.l1.append(L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(done)))
 
     def _touched(self) -> set[int]:
-        return {leg.address for step in self.steps for leg in (step.a, step.b) if leg is not None}
+        return {leg.address for step in self.steps for leg in step.legs}
 
     def _value(self, cell: int) -> int:
         return self.state.cells.get(cell, 0)

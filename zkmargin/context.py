@@ -1,20 +1,21 @@
 """What a transition may look at: the state, the parameters, the number of cells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from circuits.margin.cell import ACCOUNT, Cell
+from circuits.margin.cell import Cell
 from circuits.margin.parameters import Parameters
-from zkmargin.rules import Settled, require
+from zkmargin.rules import Rest, Settled, require
 from zkmargin.state import State
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """size: the number of cells of the state."""
+    """size: the number of cells of the state. groups: rows of the table that passes groups, 0 where there are none."""
 
     state: State
     parameters: Parameters
     size: int
+    groups: int = 0
 
     def cell(self, address: int) -> Cell:
         """The cell at an address; Refused outside the state."""
@@ -24,21 +25,40 @@ class Context:
     def account(self, address: int) -> Cell:
         """Refused unless the cell is an account."""
         cell = self.cell(address)
-        require(cell.kind == ACCOUNT, "kind", f"cell {address} is no account")
+        require(cell.holds_money, "kind", f"cell {address} is no account")
         return cell
 
     def settled(self, address: int) -> Settled:
-        """The account with its funding paid at the last tick; Refused unless the cell is an account."""
-        cell = self.account(address)
-        market = self.parameters.markets[cell.market]
-        return Settled.of(address, cell, market, *self.state.rows[cell.market])
+        """The account's cell with its funding paid at the last tick; Refused unless the cell is an account's."""
+        return self._settled(address, self.account(address))
+
+    def judged(self, address: int) -> Settled:
+        """As `settled`, with what the rest of its group is worth and requires, where it belongs to one."""
+        account = self.settled(address)
+        if not account.before.is_member:
+            return account
+        group = self.state.group(address, account.before)
+        require(len(group.cells) <= self.groups, "group", f"{len(group.cells)} cells do not fit the groups' table")
+        others = [self._settled(group.head + i, cell) for i, cell in enumerate(group.cells) if i]
+        rest = Rest.of([other for other in others if other.address != address])
+        return replace(account, group=group, rest=rest)
+
+    def _settled(self, address: int, cell: Cell) -> Settled:
+        return Settled.of(address, cell, self.parameters.markets[cell.market], *self.state.rows[cell.market])
 
     def pair(self, a: int, b: int) -> tuple[Settled, Settled]:
-        """Two different accounts of one market, settled."""
-        require(a != b, "same-cell", f"both legs are cell {a}")
-        first, second = self.settled(a), self.settled(b)
+        """Two cells of one market that are of different accounts, settled and judged."""
+        self.require_two(a, b)
+        first, second = self.judged(a), self.judged(b)
         require(first.before.market == second.before.market, "market", f"cells {a} and {b} are of two markets")
         return first, second
+
+    def require_two(self, a: int, b: int) -> None:
+        """Refused where both are one account's."""
+        require(a != b, "same-cell", f"both legs are cell {a}")
+        heads = {address - cell.offset for address, cell in ((a, self.cell(a)), (b, self.cell(b))) if cell.is_member}
+        both = self.cell(a).is_member and self.cell(b).is_member
+        require(not both or len(heads) == 2, "same-group", f"cells {a} and {b} are of one group")
 
     def is_system(self, address: int) -> bool:
         return address in (self.parameters.fee_cell, self.parameters.insurance_cell)

@@ -1,6 +1,6 @@
 """Transitions between two cells: one position change and one cash amount move from leg to leg, then fees."""
 
-from circuits.margin.cell import ACCOUNT, EMPTY, SYSTEM, Cell
+from circuits.margin.cell import EMPTY, SYSTEM, Cell
 from zkmargin.context import Context
 from zkmargin.operations import require_collectable
 from zkmargin.rules import (
@@ -9,7 +9,6 @@ from zkmargin.rules import (
     PRICE_FRACTION,
     STRICT_BITS,
     Settled,
-    equity,
     initial_room,
     margin_rule,
     reduces,
@@ -63,14 +62,14 @@ def transfer(context: Context, transaction: Transfer) -> Step:
     """The sender is settled and keeps its initial margin; of the receiver only c changes."""
     amount = transaction.amount
     _require_moved(amount)
-    require(transaction.a != transaction.b, "same-cell", f"both legs are cell {transaction.a}")
-    a, receiver = context.settled(transaction.a), context.account(transaction.b)
+    context.require_two(transaction.a, transaction.b)
+    a, receiver = context.judged(transaction.a), context.account(transaction.b)
     leg_a = a.moved(-amount)
     room = initial_room(a, leg_a.after)
     require(room >= 0, "margin", f"cell {transaction.a} would be left below its initial margin")
     require_register("D", room, MARGIN_BITS)
     require_budget(receiver.collateral + amount)
-    after = Cell(receiver.collateral + amount, receiver.position, receiver.index, receiver.market, ACCOUNT)
+    after = Cell(receiver.collateral + amount, receiver.position, receiver.index, receiver.market, receiver.kind)
     leg_b = Leg(transaction.b, receiver, after, False)
     return Step("transfer", context.state.tick, leg_a, leg_b, size=amount, cash=amount, rule_a="initial")
 
@@ -130,11 +129,11 @@ def cover(context: Context, transaction: Cover) -> Step:
     amount, address = transaction.amount, context.parameters.insurance_cell
     _require_moved(amount)
     require(transaction.cell != address, "same-cell", f"both legs are cell {address}")
-    b, insurance = context.settled(transaction.cell), context.cell(address)
+    b, insurance = context.judged(transaction.cell), context.cell(address)
     require(insurance.collateral >= amount, "insurance", f"the insurance cell holds less than {amount}")
     leg_b = b.moved(amount)
     # TV' <= 2^16 - 1 with amount >= 1 implies TV < 0 before.
-    left = (1 << PRICE_FRACTION) - 1 - equity(leg_b.after.collateral, leg_b.after.position, b.price)
+    left = (1 << PRICE_FRACTION) - 1 - b.equity_after(leg_b.after)
     require(left >= 0, "cover", f"{amount} is more than the deficit of cell {transaction.cell}")
     require_register("2^16 - 1 - TV'", left, STRICT_BITS)
     leg_a = Leg(address, insurance, Cell(collateral=insurance.collateral - amount, kind=SYSTEM), False)

@@ -6,6 +6,7 @@ from typing import Any
 from circuits.margin.parameters import INDEX_LIMIT, PRICE_LIMIT, TIME_LIMIT, Parameters
 from zkmargin.context import Context
 from zkmargin.exchange import collect, cover, deleverage, liquidate, trade, transfer
+from zkmargin.groups import form, join, leave
 from zkmargin.operations import close_account, deposit, open_account, touch, withdraw
 from zkmargin.rules import Refused, require
 from zkmargin.state import Leg, State, Step
@@ -14,6 +15,9 @@ from zkmargin.transactions import (
     Cover,
     Deleverage,
     Deposit,
+    Form,
+    Join,
+    Leave,
     Liquidate,
     Open,
     Tick,
@@ -37,15 +41,18 @@ _TRANSITIONS: dict[type[Any], Callable[[Context, Any], Step]] = {
     Liquidate: liquidate,
     Deleverage: deleverage,
     Cover: cover,
+    Form: form,
+    Join: join,
+    Leave: leave,
 }
 
 
 class Machine:
-    """Applies transactions to a state of `size` cells."""
+    """Applies transactions to a state of `size` cells; groups: rows of the table that passes groups of cells."""
 
-    def __init__(self, state: State, parameters: Parameters, size: int) -> None:
+    def __init__(self, state: State, parameters: Parameters, size: int, groups: int = 0) -> None:
         self.state = state
-        self.context = Context(state, parameters, size)
+        self.context = Context(state, parameters, size, groups)
 
     def apply(self, transaction: Transaction) -> Step | None:
         """The step that was applied; None for a tick, which is no transition. Refused leaves the state as it was."""

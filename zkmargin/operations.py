@@ -1,5 +1,7 @@
 """Transitions of a single cell: the operations of the L1 queue, and touch."""
 
+from dataclasses import replace
+
 from circuits.margin.cell import ACCOUNT, COLLATERAL_MAX, EMPTY, EMPTY_CELL, Cell
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from zkmargin.context import Context
@@ -18,7 +20,7 @@ from zkmargin.transactions import Close, Deposit, Open, Touch, Withdraw
 
 def open_account(context: Context, transaction: Open) -> Step:
     """The empty cell becomes an account of the market at the current index."""
-    _require_next(context, transaction.queue)
+    require_next(context, transaction.queue)
     state, address, market = context.state, transaction.cell, transaction.market
     require(context.cell(address).kind == EMPTY, "kind", f"cell {address} is not empty")
     require(not context.is_system(address), "system", f"cell {address} is a system cell")
@@ -30,8 +32,9 @@ def open_account(context: Context, transaction: Open) -> Step:
 
 def close_account(context: Context, transaction: Close) -> Step:
     """An account without position and collateral becomes the empty cell; of any other the request is refused."""
-    _require_next(context, transaction.queue)
+    require_next(context, transaction.queue)
     cell = context.account(transaction.cell)
+    require(not cell.is_member, "kind", f"cell {transaction.cell} is of a group, which it leaves by `leave`")
     flat = not cell.position and not cell.collateral
     leg = Leg(transaction.cell, cell, EMPTY_CELL if flat else cell, False)
     kind = "close" if flat else "refuse_close"
@@ -40,7 +43,7 @@ def close_account(context: Context, transaction: Close) -> Step:
 
 def deposit(context: Context, transaction: Deposit) -> Step:
     """c + amount, to an account or the insurance cell."""
-    _require_next(context, transaction.queue)
+    require_next(context, transaction.queue)
     _require_amount(transaction.amount)
     address, amount, state = transaction.cell, transaction.amount, context.state
     if not context.is_system(address):
@@ -57,11 +60,11 @@ def deposit(context: Context, transaction: Deposit) -> Step:
 
 def withdraw(context: Context, transaction: Withdraw) -> Step:
     """c - amount under rule (A); where that fails, the refusal that consumes the request."""
-    _require_next(context, transaction.queue)
+    require_next(context, transaction.queue)
     _require_amount(transaction.amount)
     if context.is_system(transaction.cell):
         return _withdraw_fees(context, transaction)
-    account, amount = context.settled(transaction.cell), transaction.amount
+    account, amount = context.judged(transaction.cell), transaction.amount
     tick, queue = context.state.tick, transaction.queue
     if account.notional >= NOTIONAL_LIMIT:
         return Step("refuse", tick, account.moved(0), amount=amount, queue=queue, oversized=True)
@@ -84,7 +87,7 @@ def require_collectable(collateral: int, fees: int) -> None:
 
 
 def _paid(account: Settled, amount: int) -> Cell:
-    return Cell(account.collateral - amount, account.before.position, account.index, account.before.market, ACCOUNT)
+    return replace(account.before, collateral=account.collateral - amount, index=account.index)
 
 
 def _withdraw_fees(context: Context, transaction: Withdraw) -> Step:
@@ -107,7 +110,8 @@ def _system_leg(address: int, before: Cell, change: int) -> Leg:
     return Leg(address, before, as_system(Cell(before.collateral + change)), False)
 
 
-def _require_next(context: Context, queue: int) -> None:
+def require_next(context: Context, queue: int) -> None:
+    """Refused unless it is the next L1 operation."""
     require(queue == context.state.queue, "queue", f"the next L1 operation is {context.state.queue}, not {queue}")
 
 

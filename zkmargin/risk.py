@@ -74,6 +74,7 @@ def deleverage_cash(bankrupt: Settled, size: int) -> int:
     delta = size if bankrupt.before.position > 0 else -size
     required = bankrupt.maintenance()
     required_after = bankrupt.market.requirement(bankrupt.notional - size * bankrupt.price, "maintenance")
+    required_after += bankrupt.rest.maintenance
     # E = (TV + cash*2^16 - delta*P)*MM - TV*MM' >= 0
     least = bankrupt.equity * (required_after - required) + delta * bankrupt.price * required
     return -(-least // (required << 16))

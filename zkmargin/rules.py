@@ -3,12 +3,13 @@
 Equity TV = c*2^16 + q*P is in quote * 2^-16, requirements are in quote * 2^-32: TV*2^16 and MM are compared.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from circuits.margin.cell import COLLATERAL_MAX, COLLATERAL_MIN, POSITION_MAX, Cell
 from circuits.margin.parameters import Market
 from circuits.margin.tiers import NOTIONAL_LIMIT
-from zkmargin.state import Leg, Rule
+from zkmargin.state import Group, Leg, Rule
 
 PRICE_FRACTION = 16  # bits behind the point of a price, a rate, a band and a fee cap
 FUNDING_FRACTION = 32  # bits behind the point of a funding index
@@ -54,8 +55,32 @@ def equity(collateral: int, position: int, price: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """What the other members of a group are worth and require: equity in quote * 2^-16, the others * 2^-32."""
+
+    equity: int = 0
+    maintenance: int = 0
+    initial: int = 0
+
+    @classmethod
+    def of(cls, members: "Sequence[Settled]") -> "Rest":
+        """Refused (code group) when one of them has left the bit budget or the tiers."""
+        for member in members:
+            fits = COLLATERAL_MIN <= member.collateral <= COLLATERAL_MAX and member.notional < NOTIONAL_LIMIT
+            require(fits, "group", f"cell {member.address} is outside the budget of a group's member")
+        return cls(
+            sum(member.equity for member in members),
+            sum(member.market.requirement(member.notional, "maintenance") for member in members),
+            sum(member.market.requirement(member.notional, "initial") for member in members),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
-    """An account whose funding is settled at the current row of its market, before anything else happens to it."""
+    """An account's cell whose funding is settled at the current row of its market, before anything else happens to it.
+
+    group, rest: the account's other cells, where it has some; equity and requirements are the whole account's.
+    """
 
     address: int
     before: Cell
@@ -63,6 +88,8 @@ class Settled:
     market: Market
     price: int
     index: int
+    group: Group | None = None
+    rest: Rest = Rest()
 
     @classmethod
     def of(cls, address: int, before: Cell, market: Market, price: int, index: int) -> "Settled":
@@ -71,7 +98,7 @@ class Settled:
 
     @property
     def equity(self) -> int:
-        return equity(self.collateral, self.before.position, self.price)
+        return equity(self.collateral, self.before.position, self.price) + self.rest.equity
 
     @property
     def notional(self) -> int:
@@ -80,14 +107,18 @@ class Settled:
     def maintenance(self) -> int:
         """MM before; Refused when the notional has no tier."""
         require_tier(self.notional)
-        return self.market.requirement(self.notional, "maintenance")
+        return self.market.requirement(self.notional, "maintenance") + self.rest.maintenance
+
+    def equity_after(self, after: Cell) -> int:
+        """TV' once the cell is `after`."""
+        return equity(after.collateral, after.position, self.price) + self.rest.equity
 
     def moved(self, collateral: int, position: int = 0) -> Leg:
         """The leg that changes both by these amounts; Refused when the result leaves the bit budget."""
         collateral, position = self.collateral + collateral, self.before.position + position
         require_budget(collateral, position)
         after = Cell(collateral, position, self.index, self.before.market, self.before.kind)
-        return Leg(self.address, self.before, after, True)
+        return Leg(self.address, self.before, after, True, self.group)
 
 
 def require_budget(collateral: int, position: int = 0) -> None:
@@ -104,16 +135,16 @@ def initial_room(account: Settled, after: Cell) -> int:
     """D = TV'*2^16 - IM': not negative under rule (A). Refused when the notional after has no tier."""
     notional = abs(after.position) * account.price
     require_tier(notional)
-    room = equity(after.collateral, after.position, account.price) << PRICE_FRACTION
-    return room - account.market.requirement(notional, "initial")
+    room = account.equity_after(after) << PRICE_FRACTION
+    return room - account.market.requirement(notional, "initial") - account.rest.initial
 
 
 def share_kept(account: Settled, after: Cell) -> int:
     """E = TV'*MM - TV*MM': not negative when equity falls by no larger share than the requirement."""
     notional = abs(after.position) * account.price
     require_tier(notional)
-    equity_after = equity(after.collateral, after.position, account.price)
-    return equity_after * account.maintenance() - account.equity * account.market.requirement(notional, "maintenance")
+    required_after = account.market.requirement(notional, "maintenance") + account.rest.maintenance
+    return account.equity_after(after) * account.maintenance() - account.equity * required_after
 
 
 def reduces(account: Settled, after: Cell, size: int) -> bool:

@@ -132,7 +132,7 @@ def solvency_assignment(
     book["content"] = Words.sparse(table.size, cells)
     used = [tiers[row[1], row[3]] if row[2] == MAINTENANCE else 0 for row in tier_rows(parameters)]
     lookups: dict[str, Any] = {
-        "range_count": range_count(circuit, "book", book, size),
+        "range_count": range_count(circuit, {"book": book}, size),
         "tier_count": padded(used, size),
         "oracle_count": padded([oracle[row.market] for row in statement.oracle], size),
     }

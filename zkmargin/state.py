@@ -1,5 +1,6 @@
 """The state between transitions, and what a transition reports of itself."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,13 +12,23 @@ Rule = Literal["initial", "reducing"]
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The cells of a group as a transition finds them: the head, and the members behind it at consecutive addresses."""
+
+    head: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
-    """One cell of a transition; settled: its funding was settled at the transition's tick."""
+    """One cell of a transition; settled: its funding was settled at the transition's tick. group: the account that its
+    rule is asked of, where that is not the cell alone."""
 
     address: int
     before: Cell
     after: Cell
     settled: bool
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,10 @@ class Step:
     oversized: bool = False
     fresh_a: bool = False
     fresh_b: bool = False
+
+    @property
+    def legs(self) -> list[Leg]:
+        return [leg for leg in (self.a, self.b) if leg is not None]
 
 
 @dataclass
@@ -82,9 +97,7 @@ class State:
 
     def write(self, step: Step) -> None:
         """Takes over the cells, the fees and the L1 operation of a step."""
-        for leg in (step.a, step.b):
-            if leg is None:
-                continue
+        for leg in step.legs:
             if leg.after.kind == EMPTY:
                 self.cells.pop(leg.address, None)
             else:
@@ -103,9 +116,17 @@ class State:
         return tuple(OracleRow(self.tick, self.time, market, *row) for market, row in enumerate(self.rows))
 
     def accounts(self) -> list[tuple[int, Cell]]:
-        """(address, cell) of every account, by address."""
-        cells = ((address, unpack(value)) for address, value in sorted(self.cells.items()))
-        return [(address, cell) for address, cell in cells if cell.kind == ACCOUNT]
+        """(address, cell) of every account that is one cell, by address."""
+        return [(address, cell) for address, cell in self.occupied() if cell.kind == ACCOUNT]
+
+    def occupied(self) -> Iterator[tuple[int, Cell]]:
+        """(address, cell) of every cell in use, by address."""
+        return ((address, unpack(value)) for address, value in sorted(self.cells.items()))
+
+    def group(self, address: int, member: Cell) -> Group:
+        """The group of a member, all cells of it."""
+        head = address - member.offset
+        return Group(head, tuple(self.cell(head + i) for i in range(self.cell(head).position)))
 
 
 def as_system(cell: Cell) -> Cell:

@@ -117,7 +117,31 @@ class Cover(_Base, frozen=True):
     amount: int
 
 
-Transaction = Tick | Open | Close | Deposit | Withdraw | Touch | Trade | Transfer | Liquidate | Deleverage | Cover
+class Form(_Base, frozen=True):
+    """L1: the empty cell becomes the head of a group of at most `room` cells, itself included."""
+
+    cell: int
+    room: int
+    queue: int
+
+
+class Join(_Base, frozen=True):
+    """The cell behind the last of a group becomes a member of it, of the market."""
+
+    head: int
+    market: int
+
+
+class Leave(_Base, frozen=True):
+    """The last member of a group, flat and without collateral, becomes the empty cell."""
+
+    head: int
+
+
+Transaction = (
+    Tick | Open | Close | Deposit | Withdraw | Touch | Trade | Transfer | Liquidate | Deleverage | Cover
+    | Form | Join | Leave
+)  # fmt: skip
 
 _decoder = msgspec.json.Decoder(Transaction)
 _encoder = msgspec.json.Encoder()

@@ -5,8 +5,7 @@ under a cap) is evaluated from that very expression, so the witness cannot drift
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,25 @@ from circuits.field import MODULUS
 from circuits.margin.cell import EMPTY_CELL, Cell
 from circuits.margin.circuit import tier_rows
 from circuits.margin.leg import FUNDING_FRACTION, SIGN_BIAS, TIER_PARTS
-from circuits.margin.parameters import Market, Parameters, Tier
+from circuits.margin.parameters import Market, Parameters
 from circuits.margin.statement import OracleRow, Statement, public_columns, public_scalars
-from circuits.margin.transitions import INITIAL, INITIAL_OPEN, KINDS, L1_CODES, MAINTENANCE, PAIR_KINDS
+from circuits.margin.transitions import (
+    GROUP_KINDS,
+    GROUP_PAIR_KINDS,
+    INITIAL,
+    INITIAL_OPEN,
+    KINDS,
+    L1_CODES,
+    MAINTENANCE,
+    PAIR_KINDS,
+)
 from circuits.table import Table
 from prover.backend import Backend, Vector
 from prover.program import Scalars, run_on_domain
 from prover.words import Words, join, narrow
-from zkmargin.machine import Leg, Step
+from zkmargin.recorder import Recorder, Values
+from zkmargin.state import Leg, Step
+from zkmargin.witness_groups import UNUSED, grouped
 
 NO_TIER = (0, 0, 0, 0)
 MOVES_CASH = {"trade", "transfer", "liquidate", "deleverage", "cover"}
@@ -37,17 +47,7 @@ class WitnessError(AssertionError):
     """A step that the state machine accepted does not fit the circuit: a defect of the one or the other."""
 
 
-Values = dict[str, int]
 Column = np.ndarray | Words
-
-
-@dataclass
-class _Recorder:
-    """What accumulates over the rows: last access of each cell, and how often each lookup row is used."""
-
-    last_access: dict[int, int] = field(default_factory=dict)
-    tiers: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    oracle: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
 def build_assignment(
@@ -66,21 +66,22 @@ def build_assignment(
     define, whole columns at a time; without one they are evaluated row by row.
     """
     table = circuit.table("transitions")
-    recorder = _Recorder()
+    recorder = Recorder()
     oracle = {(row.tick, row.market): row for row in statement.oracle}
+    groups = "groups" in {table.name for table in circuit.tables}
     filled = (
         row
         for place, step in _place(steps, table.size // 2, statement.oracle[0].tick)
-        for row in _pair(place, step, parameters, oracle, recorder)
+        for row in _pair(place, step, parameters, oracle, recorder, groups)
     )
     scalars = public_scalars(statement)
     transitions = columns_of(table, _counted(filled, scalars["next_queue"]), scalars, backend)
-    lookups = _lookup_columns(circuit, parameters, statement, transitions, recorder)
-    return {
-        "transitions": transitions,
-        "cells": _cell_columns(circuit.table("cells"), old, new, recorder),
-        "lookups": lookups,
-    }
+    limbs = {"transitions": transitions}
+    if groups:
+        passed = chain(recorder.passes, repeat(UNUSED, circuit.table("groups").size - len(recorder.passes)))
+        limbs["groups"] = columns_of(circuit.table("groups"), passed, scalars, backend)
+    lookups = _lookup_columns(circuit, parameters, statement, limbs, recorder)
+    return limbs | {"cells": _cell_columns(circuit.table("cells"), old, new, recorder), "lookups": lookups}
 
 
 def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[int, Step]]:
@@ -98,23 +99,30 @@ def _counted(filled: Iterator[Values], queue: int) -> Iterator[Values]:
     """The rows with the index of the next L1 operation, `queue` in the first one."""
     for row in filled:
         yield row | {"queue": queue}
-        queue += sum(row[kind] for kind in L1_CODES)
+        queue += sum(row.get(kind, 0) for kind in L1_CODES)
 
 
 def _pair(
-    place: int, step: Step, parameters: Parameters, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder
+    place: int,
+    step: Step,
+    parameters: Parameters,
+    oracle: Mapping[tuple[int, int], OracleRow],
+    recorder: Recorder,
+    groups: bool,
 ) -> tuple[Values, Values]:
     """The two rows of a transition: the `place`-th, leg a on the first and leg b on the second."""
-    shared: Values = dict.fromkeys(KINDS, 0) | {"tick": step.tick}
+    shared: Values = dict.fromkeys((*KINDS, *GROUP_KINDS) if groups else KINDS, 0) | {"tick": step.tick}
     first, second = dict(shared), dict(shared)
     if step.kind != "pad":
         first[step.kind] = 1
-    if step.kind in PAIR_KINDS:
+    if step.kind in (*PAIR_KINDS, *GROUP_PAIR_KINDS):
         second[step.kind] = 1
     for row, sign, leg in ((first, 1, step.a), (second, -1, step.b)):
         price = _settle(row, step, leg, oracle, recorder)
         _exchange(row, step, sign)
         _leg(row, leg, place, price, recorder)
+        if groups:
+            row |= grouped(leg, place, step.tick, parameters.markets, oracle, recorder)
     first |= {"amount": step.amount, "oversized": int(step.oversized), "market_change": _market_change(step)}
     second |= {"amount": 0, "oversized": 0, "market_change": 0}
     collects = step.kind == "collect"
@@ -128,16 +136,15 @@ def _pair(
 
 
 def _settle(
-    values: Values, step: Step, leg: Leg | None, oracle: Mapping[tuple[int, int], OracleRow], recorder: _Recorder
+    values: Values, step: Step, leg: Leg | None, oracle: Mapping[tuple[int, int], OracleRow], recorder: Recorder
 ) -> int:
     """Writes the oracle row that the leg is settled at, and returns its price: 0 where there is none."""
     if leg is None or not leg.settled:
         values["price"] = values["oracle_index"] = 0
         return 0
-    key = step.tick, leg.after.market
-    recorder.oracle[key] = recorder.oracle.get(key, 0) + 1
-    values["price"], values["oracle_index"] = oracle[key].price, oracle[key].index
-    return oracle[key].price
+    row = oracle[recorder.look_up(step.tick, leg.after.market)]
+    values["price"], values["oracle_index"] = row.price, row.index
+    return row.price
 
 
 def _exchange(values: Values, step: Step, sign: int) -> None:
@@ -149,23 +156,19 @@ def _exchange(values: Values, step: Step, sign: int) -> None:
 
 
 def _market_change(step: Step) -> int:
-    if step.a is None or step.kind not in ("open", "close"):
+    if step.a is None or step.kind not in ("open", "close", "join", "leave"):
         return 0
     return step.a.after.market - step.a.before.market
 
 
-def _leg(values: Values, leg: Leg | None, place: int, price: int, recorder: _Recorder) -> None:
+def _leg(values: Values, leg: Leg | None, place: int, price: int, recorder: Recorder) -> None:
     before, after = (EMPTY_CELL, EMPTY_CELL) if leg is None else (leg.before, leg.after)
-    gap = 0
-    if leg is not None:
-        gap = place - recorder.last_access.get(leg.address, 0)
-        recorder.last_access[leg.address] = place + 1
     owed = before.position * (values["oracle_index"] - before.index) if leg is not None and leg.settled else 0
     pay = -(-owed >> FUNDING_FRACTION)
     values |= {
         "address": 0 if leg is None else leg.address,
         "market": before.market,
-        "gap": gap,
+        "gap": 0 if leg is None else recorder.access(leg.address, place),
         "settled_collateral": before.collateral - pay,
         "funding_dust": (pay << FUNDING_FRACTION) - owed,
         "index": before.index + SIGN_BIAS,
@@ -190,7 +193,7 @@ def _tiers(
     rule: str | None,
     refused: bool,
     markets: Sequence[Market],
-    recorder: _Recorder,
+    recorder: Recorder,
 ) -> None:
     """The leg's rule and the tiers that it looks up. refused: a withdrawal, for want of initial margin."""
     values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0}
@@ -198,23 +201,15 @@ def _tiers(
     if leg is not None:
         market = markets[leg.before.market]
         if rule == "reducing":
-            before = _use(recorder, leg.before.market, market.tier(values["notional"]), MAINTENANCE)
-            after = _use(recorder, leg.before.market, market.tier(values["notional_after"]), MAINTENANCE)
+            before = recorder.use(leg.before.market, market.tier(values["notional"]), MAINTENANCE)
+            after = recorder.use(leg.before.market, market.tier(values["notional_after"]), MAINTENANCE)
         elif rule == "initial" or refused:
             tier = market.tier(values["notional_after"])
-            after = _use(recorder, leg.before.market, tier, INITIAL_OPEN if tier.open else INITIAL)
+            after = recorder.use(leg.before.market, tier, INITIAL_OPEN if tier.open else INITIAL)
             values["open_tier"] = int(tier.open)
     for when, tier_values in (("before", before), ("after", after)):
         for part, value in zip(TIER_PARTS, tier_values or NO_TIER, strict=True):
             values[f"tier_{when}_{part}"] = value
-
-
-def _use(recorder: _Recorder, market: int, tier: Tier, requirement: int) -> tuple[int, int, int, int]:
-    key = market, requirement, tier.lower
-    recorder.tiers[key] = recorder.tiers.get(key, 0) + 1
-    if requirement == MAINTENANCE:
-        return tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction
-    return tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction
 
 
 def columns_of(
@@ -284,7 +279,7 @@ def _limbs(table: Table, name: str, values: Column) -> dict[str, Any]:
 
 
 def _cell_columns(
-    table: Table, old: Mapping[int, int], new: Mapping[int, int], recorder: _Recorder
+    table: Table, old: Mapping[int, int], new: Mapping[int, int], recorder: Recorder
 ) -> dict[str, Sequence[int]]:
     touched, last = np.zeros(table.size, np.uint8), np.zeros(table.size, np.uint32)
     for address, time in recorder.last_access.items():
@@ -298,23 +293,24 @@ def _lookup_columns(
     circuit: Circuit,
     parameters: Parameters,
     statement: Statement,
-    transitions: Mapping[str, Sequence[int]],
-    recorder: _Recorder,
+    limbs: Mapping[str, Mapping[str, Sequence[int]]],
+    recorder: Recorder,
 ) -> dict[str, Sequence[int]]:
     size = circuit.table("lookups").size
     tier_count = [recorder.tiers.get((row[1], row[2], row[3]), 0) for row in tier_rows(parameters)]
     oracle_count = [recorder.oracle.get((row.tick, row.market), 0) for row in statement.oracle]
-    columns: dict[str, Any] = {"range_count": range_count(circuit, "transitions", transitions, size)}
+    columns: dict[str, Any] = {"range_count": range_count(circuit, limbs, size)}
     columns |= {"tier_count": padded(tier_count, size), "oracle_count": padded(oracle_count, size)}
     return columns | {name: padded(values, size) for (_, name), values in public_columns(statement).items()}
 
 
-def range_count(circuit: Circuit, table: str, columns: Mapping[str, Any], size: int) -> Any:
-    """How often each limb value occurs in the table."""
+def range_count(circuit: Circuit, tables: Mapping[str, Mapping[str, Any]], size: int) -> Any:
+    """How often each limb value occurs in the columns of the tables."""
     counts = np.zeros(size, np.int64)
-    for term in circuit.base_terms[table]:
-        if term.channel == "range":
-            counts += np.bincount(np.asarray(columns[term.fields[0].arguments[0]]), minlength=size)
+    for table, columns in tables.items():
+        for term in circuit.base_terms[table]:
+            if term.channel == "range":
+                counts += np.bincount(np.asarray(columns[term.fields[0].arguments[0]]), minlength=size)
     return narrow(counts.tolist())
 
 

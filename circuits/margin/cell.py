@@ -6,10 +6,15 @@ A non-empty cell has kind >= 1, so its value is an integer in (2^209, 2^212): th
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from circuits.field import MODULUS
 
 EMPTY, ACCOUNT, SYSTEM = 0, 1, 2
+HEAD, MEMBER = 4, 5  # of a group: what makes the kind is in the low bits, above it a module or the member's offset
+OFFSET_UNIT = 16
+CROSS_HEAD = HEAD + OFFSET_UNIT  # of module 1: equity and requirements are sums over the members
+GROUP_MAX = 64  # cells of a group, its head included
 
 COLLATERAL_BITS = 64  # signed
 POSITION_BITS = 64  # of the absolute value
@@ -31,11 +36,18 @@ _BIAS = (1 << 63) + (1 << 65 << POSITION_SHIFT) + (1 << 63 << INDEX_SHIFT)
 _LIMIT = 1 << 226
 
 
+def packed(collateral: Any, position: Any, index: Any, market: Any, kind: Any) -> Any:
+    """The value of these digits, integers or expressions, not reduced."""
+    low = collateral + position * (1 << POSITION_SHIFT) + index * (1 << INDEX_SHIFT)
+    return low + market * (1 << MARKET_SHIFT) + kind * (1 << KIND_SHIFT)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """Digits of a cell.
 
     collateral: quote units; position: signed, base units; index: funding index last settled, 32 fractional bits.
+    The head of a group holds its room (the most cells it may have) as collateral and the number it has as position.
     """
 
     collateral: int = 0
@@ -46,13 +58,22 @@ class Cell:
 
     def pack(self) -> int:
         """The field element in [0, r) of these digits; the empty cell is 0."""
-        return (
-            self.collateral
-            + (self.position << POSITION_SHIFT)
-            + (self.index << INDEX_SHIFT)
-            + (self.market << MARKET_SHIFT)
-            + (self.kind << KIND_SHIFT)
-        ) % MODULUS
+        value: int = packed(self.collateral, self.position, self.index, self.market, self.kind)
+        return value % MODULUS
+
+    @property
+    def is_member(self) -> bool:
+        return self.kind % OFFSET_UNIT == MEMBER
+
+    @property
+    def offset(self) -> int:
+        """How far a member is behind its head."""
+        return self.kind // OFFSET_UNIT
+
+    @property
+    def holds_money(self) -> bool:
+        """An account, alone or in a group."""
+        return self.kind == ACCOUNT or self.is_member
 
     @property
     def fits(self) -> bool:
@@ -78,8 +99,16 @@ def unpack(value: int) -> Cell:
         biased >> MARKET_SHIFT & MARKET_MAX,
         kind,
     )
-    if kind not in (ACCOUNT, SYSTEM) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
+    member = cell.is_member and 1 <= cell.offset < GROUP_MAX
+    if not (member or kind in (ACCOUNT, SYSTEM, CROSS_HEAD)) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
         raise ValueError(f"no cell has the value {value}")
     if kind == SYSTEM and (cell.position or cell.index or cell.market):
         raise ValueError(f"a system cell holds collateral alone, not the value {value}")
+    if kind == CROSS_HEAD and (cell.index or cell.market or not 1 <= cell.position <= cell.collateral <= GROUP_MAX):
+        raise ValueError(f"no head of a group has the value {value}")
     return cell
+
+
+def member_kind(offset: int) -> int:
+    """The kind of a group's member so far behind its head."""
+    return MEMBER + OFFSET_UNIT * offset

@@ -1,6 +1,7 @@
 """The margin circuit: transitions, the committed state, and one table for everything that is looked up."""
 
 from circuits.circuit import Circuit
+from circuits.margin.groups import groups_table
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.tiers import check_integer
 from circuits.margin.transitions import INITIAL, INITIAL_OPEN, MAINTENANCE, transitions_table
@@ -19,7 +20,8 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
     check_integer("insurance_cell", parameters.insurance_cell, 0, shape.cells - 1)
     check_integer("tiers", len(tier_rows(parameters)), 1, 1 << shape.limb_bits)
     check_integer("markets", len(parameters.markets), 1, 1 << shape.limb_bits)
-    return Circuit([transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)])
+    tables = [transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)]
+    return Circuit([*tables, groups_table(shape)] if shape.groups else tables)
 
 
 def cells_table(shape: Shape) -> Table:

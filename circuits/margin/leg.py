@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 
-from circuits.expression import Expression, query
+from circuits.expression import Expression, lift, query
 from circuits.margin.cell import (
     COLLATERAL_BITS,
     INDEX_BITS,
-    INDEX_SHIFT,
-    KIND_SHIFT,
     MARKET_BITS,
-    MARKET_SHIFT,
     POSITION_BITS,
-    POSITION_SHIFT,
+    packed,
 )
 from circuits.table import Table
 
@@ -53,8 +50,20 @@ class Tier:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """What the other members of the leg's group are worth and require: nothing, where the account is one cell."""
+
+    equity: Expression
+    maintenance: Expression
+    initial: Expression
+
+
+NO_REST = Rest(lift(0), lift(0), lift(0))
+
+
+@dataclass(frozen=True)
 class Leg:
-    """Expressions of the leg in a row of the transitions table."""
+    """Expressions of the leg in a row of the transitions table; amounts are of its account, all cells of it."""
 
     address: Expression
     market: Expression
@@ -65,6 +74,7 @@ class Leg:
     tier_after: Tier
     initial: Expression
     reducing: Expression
+    rest: Rest
 
     @property
     def position_change(self) -> Expression:
@@ -72,29 +82,34 @@ class Leg:
 
     def equity_before(self, price: Expression) -> Expression:
         """TV of the funded account, before cash and fee."""
-        return self.before.equity(self.settled_collateral, price)
+        return self.before.equity(self.settled_collateral, price) + self.rest.equity
 
     def equity_after(self, price: Expression) -> Expression:
-        return self.after.equity(self.after.collateral, price)
+        return self.after.equity(self.after.collateral, price) + self.rest.equity
 
     def maintenance_before(self) -> Expression:
-        return self.tier_before.requirement(self.before.notional)
+        return self.tier_before.requirement(self.before.notional) + self.rest.maintenance
 
-    def requirement_after(self) -> Expression:
-        return self.tier_after.requirement(self.after.notional)
+    def maintenance_after(self) -> Expression:
+        """MM', where the tier after is one of maintenance."""
+        return self.tier_after.requirement(self.after.notional) + self.rest.maintenance
+
+    def initial_after(self) -> Expression:
+        """IM', where the tier after is one of initial margin."""
+        return self.tier_after.requirement(self.after.notional) + self.rest.initial
 
     def initial_room(self, price: Expression) -> Expression:
         """D = TV'*2^16 - IM': not negative under rule (A)."""
-        return self.equity_after(price) * (1 << PRICE_FRACTION) - self.requirement_after()
+        return self.equity_after(price) * (1 << PRICE_FRACTION) - self.initial_after()
 
     def share_kept(self, price: Expression) -> Expression:
         """E = TV'*MM - TV*MM': not negative when equity falls by no larger share than the requirement, rule (B)."""
         return (
-            self.equity_after(price) * self.maintenance_before() - self.equity_before(price) * self.requirement_after()
+            self.equity_after(price) * self.maintenance_before() - self.equity_before(price) * self.maintenance_after()
         )
 
 
-def add_leg(table: Table) -> Leg:
+def add_leg(table: Table, rest: Rest) -> Leg:
     """Adds the columns of a leg, with the range checks that make their digits unique."""
     return Leg(
         table.witness("address"),
@@ -106,6 +121,7 @@ def add_leg(table: Table) -> Leg:
         _tier(table, "tier_after"),
         table.boolean("initial"),
         table.boolean("reducing"),
+        rest,
     )
 
 
@@ -150,14 +166,10 @@ def add_memory(
     twice.
     """
     gap = table.register("gap", TIME_BITS)
-    table.receive("read", "memory", active, leg.address, _packed(leg.before, leg.market, kinds[0]), time - 1 - gap)
-    table.send("write", "memory", active, leg.address, _packed(leg.after, market_after, kinds[1]), time)
-
-
-def _packed(side: Side, market: Expression, kind: Expression) -> Expression:
-    """The cell's value, as `Cell.pack` has it."""
-    low = side.collateral + side.position * (1 << POSITION_SHIFT) + side.index * (1 << INDEX_SHIFT)
-    return low + market * (1 << MARKET_SHIFT) + kind * (1 << KIND_SHIFT)
+    before = packed(leg.before.collateral, leg.before.position, leg.before.index, leg.market, kinds[0])
+    after = packed(leg.after.collateral, leg.after.position, leg.after.index, market_after, kinds[1])
+    table.receive("read", "memory", active, leg.address, before, time - 1 - gap)
+    table.send("write", "memory", active, leg.address, after, time)
 
 
 def add_tier_lookup(table: Table, leg: Leg, when: str, used: Expression, requirement: Expression) -> None:

@@ -108,7 +108,7 @@ class Shape:
     limbs; is the diff published.
 
     packing: how many columns share a commitment of the proof: with 1 a proof is made fastest, with more it is smaller
-    and cheaper to verify.
+    and cheaper to verify. groups: rows of the table that passes groups of cells, 0 where every account is one cell.
     """
 
     transitions: int
@@ -116,11 +116,16 @@ class Shape:
     limb_bits: int
     published_diff: bool
     packing: int = 1
+    groups: int = 0
 
     def __post_init__(self) -> None:
-        for name, most in (("transitions", DOMAIN_MAX // 2), ("cells", DOMAIN_MAX)):
+        for name, least, most in (
+            ("transitions", 2, DOMAIN_MAX // 2),
+            ("cells", 2, DOMAIN_MAX),
+            ("groups", 0, DOMAIN_MAX),
+        ):
             size = getattr(self, name)
-            check_integer(name, size, 2, most)
+            check_integer(name, size, least, most)
             if size & (size - 1):
                 raise ParameterError(name, f"{size} is not a power of two")
         if type(self.limb_bits) is not int or self.limb_bits not in LIMB_BITS:

@@ -2,21 +2,36 @@
 
 The rules in words are in docs/margin.md, the identifiers in docs/protocol.md. Kinds are selectors; a pair without one
 is padding. Leg a stands on the first row of a pair; leg b, where the kind has one, on the second, with the selector of
-the kind on both.
+the kind on both. What groups of cells need is there when the shape has a table for them: without, their kinds and flags
+are the constant 0.
 """
 
 from dataclasses import dataclass
 
-from circuits.expression import Expression, lagrange, public, query, total
-from circuits.margin.cell import ACCOUNT, SYSTEM
-from circuits.margin.leg import PRICE_FRACTION, SIGN_BIAS, Leg, add_funding, add_leg, add_memory, add_tier_lookup
+from circuits.expression import Expression, lagrange, lift, public, query, total
+from circuits.margin.cell import ACCOUNT, CROSS_HEAD, MEMBER, OFFSET_UNIT, SYSTEM
+from circuits.margin.leg import (
+    NO_REST,
+    PRICE_FRACTION,
+    SIGN_BIAS,
+    Leg,
+    Rest,
+    add_funding,
+    add_leg,
+    add_memory,
+    add_tier_lookup,
+)
 from circuits.margin.parameters import Parameters, Shape
 from circuits.table import Table
 
 SINGLE_KINDS = ("open", "close", "refuse_close", "deposit", "withdraw", "refuse", "touch")
 PAIR_KINDS = ("trade", "transfer", "liquidate", "deleverage", "cover", "collect")
 KINDS = SINGLE_KINDS + PAIR_KINDS
-L1_CODES = {"open": 1, "close": 2, "refuse_close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
+GROUP_PAIR_KINDS = ("join", "leave")
+GROUP_KINDS = ("form", *GROUP_PAIR_KINDS)
+L1_CODES = {"open": 1, "form": 1, "close": 2, "refuse_close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
+ROOM_UNIT = 1 << 16  # an L1 `open` of an account has its market + 1 as amount, of a group its room in these units
+OFFSET_BITS = 16
 MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
 OVERSIZED = 1 << 79  # from this notional on there is no tier
 
@@ -32,10 +47,13 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     table = Table("transitions", 2 * shape.transitions, shape.limb_bits)
     table.fixed("second", [0, 1] * shape.transitions)  # 1 on the second row of each pair
     time = table.fixed("time", [1 + row // 2 for row in range(table.size)])
-    row = _add_kinds(table)
+    row = _add_kinds(table, shape.groups > 0)
     for name in ("tick", "price", "oracle_index", "queue", "amount"):
         table.witness(name)
-    leg = add_leg(table)
+    names = ("rest_equity", "rest_maintenance", "rest_initial")
+    leg = add_leg(table, Rest(*map(table.witness, names)) if shape.groups else NO_REST)
+    if shape.groups:
+        _add_groups(table, row, leg, time)
     _add_oracle(table)
     _add_cells(table, row, leg, time)
     _add_l1(table, row, leg)
@@ -52,11 +70,12 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
 class Row:
     """Selectors, and their sums that several rules share; all of degree 1 but for `settled`.
 
-    system: the leg's cell is a system cell. first, second: which row of the pair.
+    system: the leg's cell is a system cell; member: it belongs to a group. first, second: which row of the pair.
     """
 
     kind: dict[str, Expression]
     system: Expression
+    member: Expression
 
     @property
     def second(self) -> Expression:
@@ -71,7 +90,20 @@ class Row:
 
     @property
     def active(self) -> Expression:
-        return self.of(*KINDS)
+        return self.of(*KINDS, *GROUP_KINDS)
+
+    @property
+    def head(self) -> Expression:
+        """The leg's cell is the head of a group."""
+        return self.kind["form"] + self.second * self.of(*GROUP_PAIR_KINDS)
+
+    @property
+    def emptied(self) -> Expression:
+        return self.kind["close"] + self.first * self.kind["leave"]
+
+    @property
+    def opened(self) -> Expression:
+        return self.kind["open"] + self.first * self.kind["join"]
 
     @property
     def refused(self) -> Expression:
@@ -79,7 +111,7 @@ class Row:
 
     @property
     def l1(self) -> Expression:
-        return self.of("open", "close", "deposit", "withdraw") + self.refused
+        return self.of("open", "close", "deposit", "withdraw", "form") + self.refused
 
     @property
     def positions_change(self) -> Expression:
@@ -92,18 +124,46 @@ class Row:
     @property
     def settled(self) -> Expression:
         """Every account, but one that is closed or receives a transfer."""
-        return self.active - self.system - self.of("close", "refuse_close") - self.second * self.kind["transfer"]
+        unsettled = self.second * (self.kind["transfer"] + self.kind["join"])
+        return self.active - self.system - self.of("close", "refuse_close", "form", "leave") - unsettled
 
 
-def _add_kinds(table: Table) -> Row:
+def _add_kinds(table: Table, groups: bool) -> Row:
     """At most one kind a row; both rows of a pair have the same one, or the first alone one without a leg b."""
-    row = Row({name: table.boolean(name) for name in KINDS}, table.boolean("system"))
+    kinds = {name: table.boolean(name) for name in KINDS}
+    system = table.boolean("system")
+    kinds |= {name: table.boolean(name) if groups else lift(0) for name in GROUP_KINDS}
+    row = Row(kinds, system, table.boolean("member") if groups else lift(0))
     table.require("one_kind", row.active * (row.active - 1))
-    table.require("single_kind", row.second * row.of(*SINGLE_KINDS))
-    for name in PAIR_KINDS:
+    table.require("single_kind", row.second * row.of(*SINGLE_KINDS, "form"))
+    for name in (*PAIR_KINDS, *GROUP_PAIR_KINDS) if groups else PAIR_KINDS:
         column = row.kind[name]
         table.require(f"{name}_pair", row.first * (column.at(1) - column))
     return row
+
+
+def _add_groups(table: Table, row: Row, leg: Leg, time: Expression) -> None:
+    """A member's place behind its head, how a group grows and shrinks, and what a member's rule asks of the others."""
+    kind, member, first, second = row.kind, row.member, row.first, row.second
+    offset = table.register("offset", OFFSET_BITS)
+    group = leg.address - offset
+    grows, shrinks = first * kind["join"], first * kind["leave"]
+    may = row.of("deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate", "deleverage") - row.system
+    table.require("member_kind", member * (1 - may - second * kind["cover"] - grows - shrinks))
+    table.require("moved_member", (grows + shrinks) * (1 - member))
+    table.require("moved_head", (grows + shrinks) * (group - leg.address.at(1)))
+    table.require("join_place", grows * (offset - leg.before.position.at(1)))
+    table.require("leave_place", shrinks * (offset - leg.after.position.at(1)))
+    table.require("form_room", kind["form"] * (query("amount") - leg.after.collateral * ROOM_UNIT))
+
+    linked = table.witness("linked")
+    judged = row.of("withdraw", "refuse", "trade", "liquidate", "deleverage")
+    table.require("linked", linked - member * (judged + first * kind["transfer"] + second * kind["cover"]))
+    rest = {"equity": leg.rest.equity, "maintenance": leg.rest.maintenance, "initial": leg.rest.initial}
+    for name, column in rest.items():
+        table.require(f"rest_{name}", column * (1 - linked))
+    table.send("own", "own", linked, time, leg.address, group)
+    table.send("sums", "sums", linked, time, group, query("tick"), *rest.values())
 
 
 def _add_oracle(table: Table) -> None:
@@ -118,21 +178,42 @@ def _add_cells(table: Table, row: Row, leg: Leg, time: Expression) -> None:
     """What is read and written: funding, indices, markets, kinds of cells."""
     kind, index, settled = row.kind, query("oracle_index"), row.settled
     change = table.witness("market_change")  # `open` gives the cell its market, `close` takes it away
-    opened = kind["open"] * (query("amount") - 1)
-    table.require("market_change", change - opened + kind["close"] * leg.market)
+    table.require("market_change", change - row.opened * (query("amount") - 1) + row.emptied * leg.market)
     table.send("oracle", "oracle", settled, query("tick"), leg.market + change, query("price"), index)
     same = [limb.at(1) - limb for limb in _limbs(table, "market")]
     table.require("one_market", row.first * row.positions_change * _composed(table, same))
-    carried = 1 - settled - kind["close"]
+    carried = 1 - settled - row.emptied
     table.require("index_after", leg.after.index - settled * index - carried * leg.before.index)
     add_funding(table, leg, settled, index)
+    empty = kind["form"] + row.first * row.of(*GROUP_PAIR_KINDS)
     for part, expression in (("collateral", leg.before.collateral), ("position", leg.before.position)):
-        table.require(f"empty_{part}", row.of("open", "close") * expression)
-    table.require("open_index", kind["open"] * leg.before.index)
-    table.require("open_market", kind["open"] * leg.market)
-    fresh, account, system = table.boolean("fresh"), ACCOUNT * (row.active - row.system), SYSTEM * row.system
-    before = account - ACCOUNT * kind["open"] + system - SYSTEM * fresh
-    add_memory(table, leg, row.active, time, (before, account - ACCOUNT * kind["close"] + system), leg.market + change)
+        table.require(f"empty_{part}", (row.of("open", "close") + empty) * expression)
+    table.require("open_index", (row.opened + kind["form"]) * leg.before.index)
+    table.require("open_market", (row.opened + kind["form"]) * leg.market)
+    fresh = table.boolean("fresh")
+    add_memory(table, leg, row.active, time, _add_cell_kinds(table, row, fresh), leg.market + change)
+
+
+def _add_cell_kinds(table: Table, row: Row, fresh: Expression) -> tuple[Expression, Expression]:
+    """The kind of the leg's cell before and after; with groups they have columns, so that tuples stay of degree 1."""
+    kind = row.kind
+    alone = row.active - row.system
+    if row.member.constant == 0:
+        account, system = ACCOUNT * alone, SYSTEM * row.system
+        return account - ACCOUNT * kind["open"] + system - SYSTEM * fresh, account - ACCOUNT * kind["close"] + system
+    grows, shrinks = row.first * kind["join"], row.first * kind["leave"]
+    alone, member = (
+        ACCOUNT * (alone - row.member - row.head),
+        MEMBER + OFFSET_UNIT * _composed(table, _limbs(table, "offset")),
+    )
+    before = alone - ACCOUNT * kind["open"] + SYSTEM * (row.system - fresh)
+    after = alone - ACCOUNT * kind["close"] + SYSTEM * row.system
+    before = before + (row.member - grows) * member + (row.head - kind["form"]) * CROSS_HEAD
+    after = after + (row.member - shrinks) * member + row.head * CROSS_HEAD
+    columns = table.witness("kind"), table.witness("kind_after")
+    table.require("kind", columns[0] - before)
+    table.require("kind_after", columns[1] - after)
+    return columns
 
 
 def _add_l1(table: Table, row: Row, leg: Leg) -> None:
@@ -180,12 +261,13 @@ def _add_exchange(table: Table, row: Row, leg: Leg) -> None:
     table.require("one_direction", row.first * row.positions_change * (sells.at(1) + sells - 1))
     table.require("no_cash", (1 - row.moves_cash) * cash)
     table.require("cash_is_size", row.first * row.of("transfer", "cover") * (cash - size))
-    table.require("position_moves", leg.position_change - row.positions_change * (1 - 2 * sells) * size)
+    members = kind["form"] + row.second * (kind["join"] - kind["leave"])  # of a head: it counts them
+    table.require("position_moves", leg.position_change - row.positions_change * (1 - 2 * sells) * size - members)
     fee = table.register("fee", FEE_BITS)
     table.require("fee_kind", (1 - kind["trade"] - row.second * kind["liquidate"]) * fee)
     received = (kind["deposit"] - kind["withdraw"]) * query("amount") - cash - fee
     moved = leg.after.collateral - leg.settled_collateral - received
-    table.require("collateral_moves", (1 - kind["collect"]) * moved)
+    table.require("collateral_moves", (1 - kind["collect"] - kind["form"]) * moved)
     collected = kind["collect"] * (leg.after.collateral - leg.before.collateral)
     table.add_to_sum("trade_fees", kind["trade"] * fee - row.first * collected)
     table.add_to_sum("liquidation_fees", kind["liquidate"] * fee - row.second * collected)
@@ -230,7 +312,7 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
     kind, price, amount, system, oversized = row.kind, query("price"), query("amount"), row.system, query("oversized")
     one = 1 << PRICE_FRACTION
     left = leg.after.collateral
-    short = leg.requirement_after() - 1 - (leg.equity_after(price) - amount * one) * one
+    short = leg.initial_after() - 1 - (leg.equity_after(price) - amount * one) * one
     not_flat = left * left + leg.after.magnitude - 1  # collateral squared, since it has a sign
     margin = (
         leg.initial * leg.initial_room(price)
@@ -240,6 +322,7 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
         + kind["refuse_close"] * not_flat
         + (kind["refuse"] * (1 - system) - oversized) * short
         + oversized * (leg.after.notional - OVERSIZED)
+        + row.second * kind["join"] * (left - leg.after.position)
     )
     table.register("margin", MARGIN_BITS, margin)
     unhealthy = leg.maintenance_before() - leg.equity_before(price) * one - 1

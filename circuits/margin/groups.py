@@ -1,0 +1,132 @@
+"""The groups table: what the other cells of a group are worth while one of them takes part in a transition.
+
+A group is a head cell and the members behind it, at consecutive addresses; its head states how many cells it has. Where
+a leg's margin rule speaks of a member, its group is *passed*: a row a cell, from the head to the last member, all read
+and written back unchanged at the transition's one time. The leg's own cell has a row too, but its access is the leg's.
+The sums over the others go to the leg, which adds its own cell to them before and after.
+"""
+
+from dataclasses import dataclass
+
+from circuits.expression import Expression, query
+from circuits.margin.cell import (
+    COLLATERAL_BITS,
+    CROSS_HEAD,
+    INDEX_BITS,
+    MARKET_BITS,
+    MEMBER,
+    OFFSET_UNIT,
+    POSITION_BITS,
+    packed,
+)
+from circuits.margin.leg import FUNDING_FRACTION, NOTIONAL_BITS, PRICE_FRACTION, SIGN_BIAS, TIME_BITS
+from circuits.margin.parameters import Shape
+from circuits.margin.transitions import INITIAL, INITIAL_OPEN, MAINTENANCE
+from circuits.table import Table
+
+SETTLED_BITS = 64  # signed: what the leg of a member could write
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The cell of a row: what kind of cell it is, and its digits."""
+
+    head: Expression
+    member: Expression
+    own: Expression
+    address: Expression
+    offset: Expression
+    time: Expression
+    tick: Expression
+    collateral: Expression
+    magnitude: Expression
+    position: Expression
+    index: Expression
+    market: Expression
+
+    @property
+    def counted(self) -> Expression:
+        """Whether the cell adds to the sums."""
+        return self.member - self.own
+
+
+def groups_table(shape: Shape) -> Table:
+    """The table of `shape.groups` rows; a pass of a group of n cells takes n of them."""
+    table = Table("groups", shape.groups, shape.limb_bits)
+    row = _add_cell(table)
+    _add_pass(table, row)
+    _add_memory(table, row)
+    sums = _add_sums(table, row)
+    group = row.address - row.offset
+    table.receive("own", "own", row.own, row.time, row.address, group)
+    table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums)
+    return table
+
+
+def _add_cell(table: Table) -> _Row:
+    head, member, own = (table.boolean(name) for name in ("head", "member", "own"))
+    address, offset, time, tick = (table.witness(name) for name in ("address", "offset", "time", "tick"))
+    collateral = table.register("collateral", COLLATERAL_BITS) - SIGN_BIAS
+    magnitude, negative = table.register("magnitude", POSITION_BITS), table.boolean("negative")
+    position = table.witness("position")
+    table.require("position", position - (1 - 2 * negative) * magnitude)
+    index = table.register("index", INDEX_BITS) - SIGN_BIAS
+    market = table.register("market", MARKET_BITS)
+    return _Row(head, member, own, address, offset, time, tick, collateral, magnitude, position, index, market)
+
+
+def _add_pass(table: Table, row: _Row) -> None:
+    """From the head, one cell after the other, to as many as the head states; one time and one tick."""
+    used, length, last = row.head + row.member, table.witness("length"), table.boolean("last")
+    table.require("one_role", row.head * row.member)
+    table.require("own_member", row.own * (1 - row.member))
+    table.require("follows", row.member * (1 - row.head.at(-1) - row.member.at(-1)))
+    for name, step in (("address", 1), ("offset", 1), ("time", 0), ("tick", 0), ("length", 0)):
+        column = query(name)
+        table.require(f"{name}_follows", row.member * (column - column.at(-1) - step))
+    table.require("head_offset", row.head * row.offset)
+    table.require("head_length", row.head * (length - row.position))
+    table.require("last", last - used * (1 - row.member.at(1)))
+    table.require("whole_group", last * (length - 1 - row.offset))
+
+
+def _add_memory(table: Table, row: _Row) -> None:
+    """Each cell but the leg's own is read, and written as it was."""
+    kind, gap = table.witness("kind"), table.register("gap", TIME_BITS)
+    table.require("kind", kind - row.head * CROSS_HEAD - row.member * (MEMBER + OFFSET_UNIT * row.offset))
+    value = packed(row.collateral, row.position, row.index, row.market, kind)
+    accessed = row.head + row.counted
+    table.receive("read", "memory", accessed, row.address, value, row.time - 1 - gap)
+    table.send("write", "memory", accessed, row.address, value, row.time)
+
+
+def _add_sums(table: Table, row: _Row) -> list[Expression]:
+    """Equity, maintenance and initial requirement of the cells counted so far, each settled at the oracle's row."""
+    price, oracle_index = table.witness("price"), table.witness("oracle_index")
+    table.send("oracle", "oracle", row.counted, row.tick, row.market, price, oracle_index)
+    settled, dust = (
+        table.register("settled", SETTLED_BITS) - SIGN_BIAS,
+        table.register("funding_dust", FUNDING_FRACTION),
+    )
+    owed = row.position * (oracle_index - row.index)
+    table.require("funding", row.counted * ((row.collateral - settled) * (1 << FUNDING_FRACTION) - owed - dust))
+    notional, open_tier = table.witness("notional"), table.boolean("open_tier")
+    table.require("notional", notional - row.magnitude * price)
+    lower, upper = table.witness("lower"), table.witness("upper")
+    table.register("above", NOTIONAL_BITS, row.counted * (notional - lower))
+    table.register("below", NOTIONAL_BITS, row.counted * (upper - 1 - notional))
+    requirements = []
+    for name, requirement in (
+        ("maintenance", MAINTENANCE),
+        ("initial", INITIAL + (INITIAL_OPEN - INITIAL) * open_tier),
+    ):
+        rate, deduction = table.witness(f"{name}_rate"), table.witness(f"{name}_deduction")
+        table.send(name, "tier", row.counted, row.market, requirement, lower, upper, rate, deduction)
+        requirements.append(rate * notional - deduction)
+    terms = (settled * (1 << PRICE_FRACTION) + row.position * price, *requirements)
+    sums = []
+    for name, term in zip(("equity", "maintenance", "initial"), terms, strict=True):
+        column = table.witness(f"{name}_sum")
+        table.require(f"{name}_sum", column - row.member * column.at(-1) - row.counted * term)
+        sums.append(column)
+    return sums

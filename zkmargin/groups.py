@@ -1,0 +1,63 @@
+"""Groups of cells: a head and members behind it whose margin is one account's (module `cross`)."""
+
+from circuits.margin.cell import (
+    CROSS_HEAD,
+    EMPTY,
+    EMPTY_CELL,
+    GROUP_MAX,
+    Cell,
+    member_kind,
+)
+from zkmargin.context import Context
+from zkmargin.operations import require_next
+from zkmargin.rules import require
+from zkmargin.state import Leg, Step
+from zkmargin.transactions import Form, Join, Leave
+
+
+def form(context: Context, transaction: Form) -> Step:
+    """The empty cell becomes the head of a group, which has no members yet and room for `room` - 1 behind it."""
+    require_next(context, transaction.queue)
+    cell, room = transaction.cell, transaction.room
+    require(context.groups > 0, "group", "this rollup's key has no groups")
+    require(2 <= room <= GROUP_MAX, "room", f"{room} is outside 2..{GROUP_MAX}")
+    _require_free(context, cell)
+    context.cell(cell + room - 1)
+    leg = Leg(cell, EMPTY_CELL, Cell(room, 1, 0, 0, CROSS_HEAD), False)
+    return Step("form", context.state.tick, leg, amount=room << 16, queue=transaction.queue)
+
+
+def join(context: Context, transaction: Join) -> Step:
+    """The cell behind the group's last becomes a member, of the market and at its current index."""
+    head, market = _head(context, transaction.head), transaction.market
+    address = transaction.head + head.position
+    require(head.position < head.collateral, "room", f"the group of cell {transaction.head} is full")
+    _require_free(context, address)
+    require(0 <= market < len(context.state.rows), "market", f"there is no market {market}")
+    member = Cell(0, 0, context.state.rows[market][1], market, member_kind(head.position))
+    after = Cell(head.collateral, head.position + 1, 0, 0, CROSS_HEAD)
+    legs = Leg(address, EMPTY_CELL, member, True), Leg(transaction.head, head, after, False)
+    return Step("join", context.state.tick, *legs, amount=market + 1)
+
+
+def leave(context: Context, transaction: Leave) -> Step:
+    """The group's last member, flat and without collateral, becomes the empty cell."""
+    head = _head(context, transaction.head)
+    require(head.position > 1, "room", f"the group of cell {transaction.head} has no members")
+    address = transaction.head + head.position - 1
+    member = context.cell(address)
+    require(not member.position and not member.collateral, "flat", f"cell {address} is not flat")
+    after = Cell(head.collateral, head.position - 1, 0, 0, CROSS_HEAD)
+    legs = Leg(address, member, EMPTY_CELL, False), Leg(transaction.head, head, after, False)
+    return Step("leave", context.state.tick, *legs)
+
+
+def _head(context: Context, address: int) -> Cell:
+    cell = context.cell(address)
+    require(cell.kind == CROSS_HEAD, "kind", f"cell {address} is no head of a group")
+    return cell
+
+
+def _require_free(context: Context, address: int) -> None:
+    require(context.cell(address).kind == EMPTY, "kind", f"cell {address} is not empty")
+    require(not context.is_system(address), "system", f"cell {address} is a system cell")
