@@ -5,6 +5,7 @@ from circuits.margin.cell import (
     EMPTY,
     EMPTY_CELL,
     GROUP_MAX,
+    ROOM_UNIT,
     Cell,
     member_kind,
 )
@@ -23,8 +24,10 @@ def form(context: Context, transaction: Form) -> Step:
     require(2 <= room <= GROUP_MAX, "room", f"{room} is outside 2..{GROUP_MAX}")
     _require_free(context, cell)
     context.cell(cell + room - 1)
+    inside = {context.parameters.fee_cell, context.parameters.insurance_cell} & set(range(cell, cell + room))
+    require(not inside, "system", "a system cell is inside the group")
     leg = Leg(cell, EMPTY_CELL, Cell(room, 1, 0, 0, CROSS_HEAD), False)
-    return Step("form", context.state.tick, leg, amount=room << 16, queue=transaction.queue)
+    return Step("form", context.state.tick, leg, amount=room * ROOM_UNIT, queue=transaction.queue)
 
 
 def join(context: Context, transaction: Join) -> Step:

@@ -15,6 +15,7 @@ HEAD, MEMBER = 4, 5  # of a group: what makes the kind is in the low bits, above
 OFFSET_UNIT = 16
 CROSS_HEAD = HEAD + OFFSET_UNIT  # of module 1: equity and requirements are sums over the members
 GROUP_MAX = 64  # cells of a group, its head included
+ROOM_UNIT = 1 << 16  # an L1 `open` of an account has its market + 1 as amount, of a group its room in these units
 
 COLLATERAL_BITS = 64  # signed
 POSITION_BITS = 64  # of the absolute value

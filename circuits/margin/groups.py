@@ -104,10 +104,8 @@ def _add_sums(table: Table, row: _Row) -> list[Expression]:
     """Equity, maintenance and initial requirement of the cells counted so far, each settled at the oracle's row."""
     price, oracle_index = table.witness("price"), table.witness("oracle_index")
     table.send("oracle", "oracle", row.counted, row.tick, row.market, price, oracle_index)
-    settled, dust = (
-        table.register("settled", SETTLED_BITS) - SIGN_BIAS,
-        table.register("funding_dust", FUNDING_FRACTION),
-    )
+    settled = table.register("settled", SETTLED_BITS) - SIGN_BIAS
+    dust = table.register("funding_dust", FUNDING_FRACTION)
     owed = row.position * (oracle_index - row.index)
     table.require("funding", row.counted * ((row.collateral - settled) * (1 << FUNDING_FRACTION) - owed - dust))
     notional, open_tier = table.witness("notional"), table.boolean("open_tier")

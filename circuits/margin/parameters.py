@@ -102,6 +102,10 @@ class Parameters:
         return cls(**(values | {"markets": tuple(markets)}))
 
 
+OPTIONS = ("groups",)
+"""Fields of a shape that are 0 where the key does without."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """Sizes, powers of two: transitions of a batch, each a pair of rows of its table, and cells of the state; width of
@@ -126,8 +130,8 @@ class Shape:
         ):
             size = getattr(self, name)
             check_integer(name, size, least, most)
-            if size & (size - 1):
-                raise ParameterError(name, f"{size} is not a power of two")
+            if size & (size - 1) or size == 1:
+                raise ParameterError(name, f"{size} is not a power of two, 2 or more")
         if type(self.limb_bits) is not int or self.limb_bits not in LIMB_BITS:
             raise ParameterError("limb_bits", f"one of {LIMB_BITS} is needed, not {self.limb_bits!r}")
         if type(self.published_diff) is not bool:
@@ -135,12 +139,14 @@ class Shape:
         check_integer("packing", self.packing, 1, PACKING_MAX)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Without the options that are off: a key without them says nothing of them."""
+        return {name: value for name, value in asdict(self).items() if value or name not in OPTIONS}
 
     @classmethod
     def from_json(cls, data: object) -> "Shape":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
-        return cls(**_exact_fields(cls, data, "shape"))
+        given = dict.fromkeys(OPTIONS, 0) | data if isinstance(data, dict) else data
+        return cls(**_exact_fields(cls, given, "shape"))
 
 
 def _market(data: object, path: str) -> Market:

@@ -22,7 +22,7 @@ from circuits.margin.cell import (
 from circuits.margin.circuit import lookups_table
 from circuits.margin.leg import FUNDING_FRACTION, NOTIONAL_BITS, PRICE_FRACTION, SIGN_BIAS
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.tiers import NOTIONAL_LIMIT
+from circuits.margin.tiers import NOTIONAL_LIMIT, ParameterError
 from circuits.margin.transitions import MAINTENANCE
 from circuits.table import Table
 
@@ -39,6 +39,8 @@ TOTALS = (
 
 def solvency_circuit(parameters: Parameters, shape: Shape) -> Circuit:
     """The circuit for a state of `shape.cells` cells, with limbs of `shape.limb_bits`; nothing else of it matters."""
+    if shape.groups:
+        raise ParameterError("groups", "the solvency of groups of cells is not proven yet")
     return Circuit([book_table(parameters, shape), lookups_table(parameters, shape)])
 
 

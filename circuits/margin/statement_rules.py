@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from circuits.field import MODULUS
+from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, OracleRow, Statement, require
+from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
 
 REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
 AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
@@ -93,7 +94,21 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
         require(0 <= row.cell < shape.cells, f"{name}: no cell {row.cell}")
         require(row.kind != L1_KINDS["open"] or row.cell not in system, f"{name}: opens a system cell")
         require(row.kind != L1_KINDS["close"] or row.amount == 1, f"{name}: the amount of a close is 1")
-        require(row.kind != L1_KINDS["open"] or row.amount <= len(parameters.markets), f"{name}: no such market")
+        if row.kind == L1_KINDS["open"]:
+            _check_open(row, name, parameters, shape)
+
+
+def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> None:
+    """An account of a market, or where the key has groups, one with room for so many cells and no system cell."""
+    room, rest = divmod(row.amount, ROOM_UNIT)
+    if not shape.groups or rest or room < 2:
+        require(row.amount <= len(parameters.markets), f"{name}: no such market")
+        return
+    require(room <= GROUP_MAX, f"{name}: a group has at most {GROUP_MAX} cells")
+    cells = range(row.cell, row.cell + room)
+    require(cells[-1] < shape.cells, f"{name}: the group reaches beyond the state")
+    inside = {parameters.fee_cell, parameters.insurance_cell} & set(cells)
+    require(not inside, f"{name}: a system cell is inside the group")
 
 
 def _check_diff(statement: Statement, shape: Shape) -> None:

@@ -9,7 +9,7 @@ are the constant 0.
 from dataclasses import dataclass
 
 from circuits.expression import Expression, lagrange, lift, public, query, total
-from circuits.margin.cell import ACCOUNT, CROSS_HEAD, MEMBER, OFFSET_UNIT, SYSTEM
+from circuits.margin.cell import ACCOUNT, CROSS_HEAD, MEMBER, OFFSET_UNIT, ROOM_UNIT, SYSTEM
 from circuits.margin.leg import (
     NO_REST,
     PRICE_FRACTION,
@@ -30,7 +30,6 @@ KINDS = SINGLE_KINDS + PAIR_KINDS
 GROUP_PAIR_KINDS = ("join", "leave")
 GROUP_KINDS = ("form", *GROUP_PAIR_KINDS)
 L1_CODES = {"open": 1, "form": 1, "close": 2, "refuse_close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
-ROOM_UNIT = 1 << 16  # an L1 `open` of an account has its market + 1 as amount, of a group its room in these units
 OFFSET_BITS = 16
 MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
 OVERSIZED = 1 << 79  # from this notional on there is no tier
@@ -202,10 +201,8 @@ def _add_cell_kinds(table: Table, row: Row, fresh: Expression) -> tuple[Expressi
         account, system = ACCOUNT * alone, SYSTEM * row.system
         return account - ACCOUNT * kind["open"] + system - SYSTEM * fresh, account - ACCOUNT * kind["close"] + system
     grows, shrinks = row.first * kind["join"], row.first * kind["leave"]
-    alone, member = (
-        ACCOUNT * (alone - row.member - row.head),
-        MEMBER + OFFSET_UNIT * _composed(table, _limbs(table, "offset")),
-    )
+    alone = ACCOUNT * (alone - row.member - row.head)
+    member = MEMBER + OFFSET_UNIT * _composed(table, _limbs(table, "offset"))
     before = alone - ACCOUNT * kind["open"] + SYSTEM * (row.system - fresh)
     after = alone - ACCOUNT * kind["close"] + SYSTEM * row.system
     before = before + (row.member - grows) * member + (row.head - kind["form"]) * CROSS_HEAD

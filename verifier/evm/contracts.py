@@ -41,7 +41,7 @@ class Contracts:
 
 def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Contracts:
     """The contracts of a margin key; ValueError for the key of another circuit."""
-    parameters, shape = decode_parameters(key.parameters)
+    parameters, shape = _decoded(key)
     evaluators = tuple(evaluator_codes(key))
     verifier = traced(key, len(evaluators))
     _check_memory(verifier.memory)
@@ -62,7 +62,7 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
 
 def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> dict[str, str]:
     """The Vyper modules of `rollup.vy`, the rollup contract, for keys with these markets, cells and system cells."""
-    parameters, shape = decode_parameters(key.parameters)
+    parameters, shape = _decoded(key)
     statement, markets = longest_statement or room_for_statement(key), len(parameters.markets)
     proof = max(LONGEST_PROOF, VERIFY_ARGUMENTS + key.layout.size)
     entries_of_a_tick = MOST_SIGNERS * WORD * (3 + 2 * markets)
@@ -76,6 +76,13 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     }
     limits = "".join(f"{name}: constant(uint256) = {value}\n" for name, value in constants.items())
     return {**sources("rollup.vy", "attestations.vy", "cells.vy", "words.vy"), "limits.vy": limits}
+
+
+def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
+    parameters, shape = decode_parameters(key.parameters)
+    if shape.groups:
+        raise ValueError("the contracts know no groups of cells: nobody could escape with one")
+    return parameters, shape
 
 
 def sources(*names: str) -> dict[str, str]:
