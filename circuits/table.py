@@ -111,10 +111,18 @@ class Table:
         for i, limb in enumerate(limbs):
             self.send(f"{name}_{i}", "range", 1, limb)
         self.registers[name] = Register(bits, None if value is None else lift(value))
-        composed = total([limb * (1 << i * self.limb_bits) for i, limb in enumerate(limbs)])
+        composed = self.composed(limbs)
         if value is not None:
             self.require(name, lift(value) - composed)
         return composed
+
+    def limbs(self, name: str) -> list[Expression]:
+        """The limbs of a register that the table has, lowest first."""
+        return [query(f"{name}_{i}") for i in range(self.registers[name].bits // self.limb_bits)]
+
+    def composed(self, limbs: Sequence[Expression]) -> Expression:
+        """The integer of limbs, lowest first."""
+        return total([limb * (1 << i * self.limb_bits) for i, limb in enumerate(limbs)])
 
     def send(self, name: str, channel: str, multiplicity: Operand, *fields: Operand) -> None:
         self.terms.append(Term(name, channel, lift(multiplicity), tuple(map(lift, fields))))

@@ -75,7 +75,7 @@ class MarginStatement:
         return public_scalars(self.statement)
 
     def public_columns(self) -> Mapping[ColumnKey, Sequence[int]]:
-        return public_columns(self.statement)
+        return public_columns(self.statement, self.parameters.portfolio)
 
     def public_terms(self) -> Sequence[PublicTerm]:
         return public_terms(self.statement)

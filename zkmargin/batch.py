@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from circuits.field import MODULUS
+from circuits.margin.kinds import L1_CODES
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import L1Row, OracleRow
-from circuits.margin.transitions import L1_CODES
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, require
-from zkmargin.state import State, Step
+from zkmargin.state import CHANGES_POSITION, State, Step
 from zkmargin.transactions import Tick, Transaction
 
 
@@ -33,6 +33,7 @@ class Batch:
     new: dict[int, int]
     chain: int = 0
     contract: int = 0
+    scenarios: tuple[tuple[int, ...], ...] = ()
 
 
 class BatchBuilder:
@@ -42,16 +43,17 @@ class BatchBuilder:
     """
 
     def __init__(self, state: State, parameters: Parameters, shape: Shape) -> None:
-        self.machine = Machine(state, parameters, shape.cells, shape.groups)
+        self.machine = Machine(state, parameters, shape.cells, shape.groups, shape.scenarios)
         self.shape, self.state = shape, state
         self.old = dict(state.cells)
         self.last_oracle, self.next_queue = state.oracle_rows(), state.queue
         self.steps: list[Step] = []
         self.ticks: list[OracleRow] = []
+        self.scenarios: list[tuple[int, ...]] = []
         self.l1: list[L1Row] = []
         self.refusals: list[tuple[int, str]] = []
         self.row_tick = state.tick  # of the last step, so far the tick before the batch
-        self.passed = 0  # rows of the groups' table
+        self.passed = self.scanned = 0  # rows of the tables of groups and scenarios
 
     def add(self, transaction: Transaction, line: int = 0) -> Refused | None:
         """Applies a transaction; one that is refused is noted with its line, returned, and changes nothing."""
@@ -82,6 +84,7 @@ class BatchBuilder:
             dict(state.cells),
             state.chain,
             state.contract,
+            tuple(self.scenarios),
         )
         state.batch += 1
         return batch
@@ -91,6 +94,8 @@ class BatchBuilder:
             self._require_room(len(self.ticks) + len(transaction.rows), "oracle rows")
             self.machine.apply(transaction)
             self.ticks += self.state.oracle_rows()
+            if self.shape.scenarios:
+                self.scenarios += transaction.scenarios or ((),) * len(transaction.rows)
             return
         require(bool(self.ticks), "no-tick", "a batch begins with a tick")
         step = self.machine.transition(transaction)
@@ -102,12 +107,21 @@ class BatchBuilder:
             self._require_room(len(self.l1) + 1, "L1 rows")
         passed = self.passed + sum(len(leg.group.cells) for leg in step.legs if leg.group is not None)
         require(passed <= self.shape.groups, "full", f"the batch has no room to pass {passed} cells of groups")
+        scanned = self.scanned + self._rows_scanned(step)
+        require(scanned <= self.shape.scenarios, "full", f"the batch has no room for {scanned} rows of scenarios")
         self.steps += [Step("pad", tick) for tick in pads]
-        self.row_tick, self.passed = step.tick, passed
+        self.row_tick, self.passed, self.scanned = step.tick, passed, scanned
         self._take(step)
 
     def _require_room(self, count: int, what: str) -> None:
         require(count <= 1 << self.shape.limb_bits, "full", f"the batch has no room for {count} {what}")
+
+    def _rows_scanned(self, step: Step) -> int:
+        """Of the scenarios' table: the members, a turn of the register, and where the position changes it again."""
+        groups = [leg.group for leg in step.legs if leg.group is not None and leg.group.is_portfolio]
+        entries = len(self.state.vectors[0]) if groups else 0
+        again = 1 + entries if step.kind in CHANGES_POSITION else 0
+        return sum(len(group.cells) - 1 + entries + again for group in groups)
 
     def _take(self, step: Step) -> None:
         self.state.write(step)

@@ -4,18 +4,21 @@ from dataclasses import dataclass, replace
 
 from circuits.margin.cell import Cell
 from circuits.margin.parameters import Parameters
-from zkmargin.rules import Rest, Settled, require
+from circuits.margin.portfolio import taken
+from zkmargin.rules import Rest, Scan, Settled, require
 from zkmargin.state import State
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """size: the number of cells of the state. groups: rows of the table that passes groups, 0 where there are none."""
+    """size: the number of cells of the state. groups: rows of the table that passes groups, 0 where there are none;
+    scenarios: of that which judges portfolios."""
 
     state: State
     parameters: Parameters
     size: int
     groups: int = 0
+    scenarios: int = 0
 
     def cell(self, address: int) -> Cell:
         """The cell at an address; Refused outside the state."""
@@ -39,12 +42,23 @@ class Context:
             return account
         group = self.state.group(address, account.before)
         require(len(group.cells) <= self.groups, "group", f"{len(group.cells)} cells do not fit the groups' table")
-        others = [self._settled(group.head + i, cell) for i, cell in enumerate(group.cells) if i]
-        rest = Rest.of([other for other in others if other.address != address])
-        return replace(account, group=group, rest=rest)
+        portfolio = group.is_portfolio
+        others = [(group.head + i, cell) for i, cell in enumerate(group.cells) if i and group.head + i != address]
+        rest = Rest.of([self._settled(place, cell, portfolio) for place, cell in others])
+        if portfolio and self.parameters.portfolio is not None:
+            vectors = self.state.vectors
+            losses = [taken(cell.position, max(-cell.position, 0), vectors[cell.market]) for _, cell in others]
+            scan = Scan(
+                tuple(map(sum, zip(*losses, strict=True))) or (0,) * len(vectors[0]),
+                vectors[account.before.market],
+                self.parameters.portfolio.initial_factor,
+            )
+            rest = replace(rest, scan=scan)
+        return replace(self._settled(address, account.before, portfolio), group=group, rest=rest)
 
-    def _settled(self, address: int, cell: Cell) -> Settled:
-        return Settled.of(address, cell, self.parameters.markets[cell.market], *self.state.rows[cell.market])
+    def _settled(self, address: int, cell: Cell, portfolio: bool = False) -> Settled:
+        markets = self.parameters.portfolio_markets if portfolio else self.parameters.markets
+        return Settled.of(address, cell, markets[cell.market], *self.state.rows[cell.market])
 
     def pair(self, a: int, b: int) -> tuple[Settled, Settled]:
         """Two cells of one market that are of different accounts, settled and judged."""

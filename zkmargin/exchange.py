@@ -19,6 +19,7 @@ from zkmargin.rules import (
     require_fee,
     require_reducing,
     require_register,
+    require_relief,
     require_size,
     require_tier,
     share_kept,
@@ -117,6 +118,7 @@ def deleverage(context: Context, transaction: Deleverage) -> Step:
     delta = _taken(b, size)
     leg_a, leg_b = a.moved(-cash, delta), b.moved(cash, -delta)
     require(reduces(a, leg_a.after, size), "side", f"cell {transaction.a} does not reduce by {size}")
+    require_relief(b, leg_b.after)
     kept = share_kept(b, leg_b.after)
     # One unit of cash moves E by 2^16*MM, so exactly one amount is in the interval.
     require(0 <= kept < maintenance << PRICE_FRACTION, "quote", f"{cash} is not the bankrupt account's share")

@@ -1,12 +1,16 @@
-"""Groups of cells: a head and members behind it whose margin is one account's (module `cross`)."""
+"""Groups of cells: a head and members behind it whose margin is one account's (modules `cross` and `portfolio`)."""
+
+from dataclasses import replace
 
 from circuits.margin.cell import (
-    CROSS_HEAD,
+    CROSS,
     EMPTY,
     EMPTY_CELL,
     GROUP_MAX,
+    PORTFOLIO,
     ROOM_UNIT,
     Cell,
+    head_kind,
     member_kind,
 )
 from zkmargin.context import Context
@@ -20,14 +24,19 @@ def form(context: Context, transaction: Form) -> Step:
     """The empty cell becomes the head of a group, which has no members yet and room for `room` - 1 behind it."""
     require_next(context, transaction.queue)
     cell, room = transaction.cell, transaction.room
+    modules = {"cross": CROSS, "portfolio": PORTFOLIO}
     require(context.groups > 0, "group", "this rollup's key has no groups")
+    require(transaction.module in modules, "module", f"there is no module {transaction.module}")
+    module = modules[transaction.module]
+    require(module == CROSS or context.scenarios > 0, "module", "this rollup's key has no portfolios")
     require(2 <= room <= GROUP_MAX, "room", f"{room} is outside 2..{GROUP_MAX}")
     _require_free(context, cell)
     context.cell(cell + room - 1)
     inside = {context.parameters.fee_cell, context.parameters.insurance_cell} & set(range(cell, cell + room))
     require(not inside, "system", "a system cell is inside the group")
-    leg = Leg(cell, EMPTY_CELL, Cell(room, 1, 0, 0, CROSS_HEAD), False)
-    return Step("form", context.state.tick, leg, amount=room * ROOM_UNIT, queue=transaction.queue)
+    leg = Leg(cell, EMPTY_CELL, Cell(room, 1, 0, 0, head_kind(module)), False)
+    amount = room * ROOM_UNIT + module - CROSS
+    return Step("form", context.state.tick, leg, amount=amount, queue=transaction.queue)
 
 
 def join(context: Context, transaction: Join) -> Step:
@@ -38,7 +47,7 @@ def join(context: Context, transaction: Join) -> Step:
     _require_free(context, address)
     require(0 <= market < len(context.state.rows), "market", f"there is no market {market}")
     member = Cell(0, 0, context.state.rows[market][1], market, member_kind(head.position))
-    after = Cell(head.collateral, head.position + 1, 0, 0, CROSS_HEAD)
+    after = replace(head, position=head.position + 1)
     legs = Leg(address, EMPTY_CELL, member, True), Leg(transaction.head, head, after, False)
     return Step("join", context.state.tick, *legs, amount=market + 1)
 
@@ -50,14 +59,14 @@ def leave(context: Context, transaction: Leave) -> Step:
     address = transaction.head + head.position - 1
     member = context.cell(address)
     require(not member.position and not member.collateral, "flat", f"cell {address} is not flat")
-    after = Cell(head.collateral, head.position - 1, 0, 0, CROSS_HEAD)
+    after = replace(head, position=head.position - 1)
     legs = Leg(address, member, EMPTY_CELL, False), Leg(transaction.head, head, after, False)
     return Step("leave", context.state.tick, *legs)
 
 
 def _head(context: Context, address: int) -> Cell:
     cell = context.cell(address)
-    require(cell.kind == CROSS_HEAD, "kind", f"cell {address} is no head of a group")
+    require(cell.is_head, "kind", f"cell {address} is no head of a group")
     return cell
 
 

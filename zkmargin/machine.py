@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from circuits.margin.parameters import INDEX_LIMIT, PRICE_LIMIT, TIME_LIMIT, Parameters
+from circuits.margin.portfolio import Vector
 from zkmargin.context import Context
 from zkmargin.exchange import collect, cover, deleverage, liquidate, trade, transfer
 from zkmargin.groups import form, join, leave
-from zkmargin.operations import close_account, deposit, open_account, touch, withdraw
+from zkmargin.operations import close_account, deposit, open_account, settle, touch, withdraw
 from zkmargin.rules import Refused, require
 from zkmargin.state import Leg, State, Step
 from zkmargin.transactions import (
@@ -20,6 +21,7 @@ from zkmargin.transactions import (
     Leave,
     Liquidate,
     Open,
+    Settle,
     Tick,
     Touch,
     Trade,
@@ -44,15 +46,19 @@ _TRANSITIONS: dict[type[Any], Callable[[Context, Any], Step]] = {
     Form: form,
     Join: join,
     Leave: leave,
+    Settle: settle,
 }
 
 
 class Machine:
-    """Applies transactions to a state of `size` cells; groups: rows of the table that passes groups of cells."""
+    """Applies transactions to a state of `size` cells.
 
-    def __init__(self, state: State, parameters: Parameters, size: int, groups: int = 0) -> None:
+    groups, scenarios: rows of the tables for groups of cells and for portfolios, 0 where the key has none.
+    """
+
+    def __init__(self, state: State, parameters: Parameters, size: int, groups: int = 0, scenarios: int = 0) -> None:
         self.state = state
-        self.context = Context(state, parameters, size, groups)
+        self.context = Context(state, parameters, size, groups, scenarios)
 
     def apply(self, transaction: Transaction) -> Step | None:
         """The step that was applied; None for a tick, which is no transition. Refused leaves the state as it was."""
@@ -83,7 +89,25 @@ class Machine:
             require(abs(index) < INDEX_LIMIT, "index", f"{market.name}: {index} leaves 63 bits")
             capped = abs(index - last) << 16 <= market.funding_cap * price * elapsed
             require(capped, "funding-cap", f"{market.name}: the index moves from {last} to {index} in {elapsed} s")
+        if (portfolio := self.context.parameters.portfolio) is not None:
+            last_prices, prices = ([price for price, _ in rows] for rows in (state.rows, tick.rows))
+            for i, (market, price) in enumerate(zip(markets, prices, strict=True)):
+                settled = portfolio.settlement(i, (state.time, last_prices), (tick.time, prices))
+                require(settled in (None, price), "settlement", f"{market.name}: settles at {settled}, not at {price}")
+
+    def vectors(self, tick: Tick) -> tuple[Vector, ...]:
+        """The scenario vectors of a tick, none where nothing is judged by them; Refused where it may not say so."""
+        portfolio = self.context.parameters.portfolio
+        if portfolio is None or not self.context.scenarios:
+            require(not tick.scenarios, "scenarios", "this rollup's key has no portfolios")
+            return ()
+        given = tick.scenarios or ((),) * len(tick.rows)
+        try:
+            return portfolio.vectors([price for price, _ in tick.rows], tick.time, given)
+        except ValueError as error:
+            raise Refused("scenarios", str(error)) from None
 
     def _advance(self, tick: Tick) -> None:
         self.require_tick(tick)
+        self.state.vectors = self.vectors(tick)
         self.state.rows, self.state.time, self.state.tick = tick.rows, tick.time, self.state.tick + 1

@@ -8,6 +8,7 @@ from zkmargin.context import Context
 from zkmargin.rules import (
     AMOUNT_LIMIT,
     MARGIN_BITS,
+    PRICE_FRACTION,
     Settled,
     initial_room,
     require,
@@ -15,7 +16,7 @@ from zkmargin.rules import (
     require_register,
 )
 from zkmargin.state import Leg, Step, as_system
-from zkmargin.transactions import Close, Deposit, Open, Touch, Withdraw
+from zkmargin.transactions import Close, Deposit, Open, Settle, Touch, Withdraw
 
 
 def open_account(context: Context, transaction: Open) -> Step:
@@ -79,6 +80,15 @@ def withdraw(context: Context, transaction: Withdraw) -> Step:
 def touch(context: Context, transaction: Touch) -> Step:
     """Settles funding, nothing else."""
     return Step("touch", context.state.tick, context.settled(transaction.cell).moved(0))
+
+
+def settle(context: Context, transaction: Settle) -> Step:
+    """The position in an expired option becomes cash at the settlement price, rounded down."""
+    account, portfolio = context.settled(transaction.cell), context.parameters.portfolio
+    expired = portfolio is not None and portfolio.expired(account.before.market, context.state.time)
+    require(expired, "expiry", f"cell {transaction.cell} holds nothing that has expired")
+    position = account.before.position
+    return Step("settle", context.state.tick, account.moved(position * account.price >> PRICE_FRACTION, -position))
 
 
 def require_collectable(collateral: int, fees: int) -> None:

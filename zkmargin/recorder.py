@@ -1,22 +1,34 @@
-"""What accumulates while the rows of a witness are filled in."""
+"""What the rows of a witness are filled in from, and what accumulates while they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from circuits.margin.parameters import Tier
-from circuits.margin.transitions import MAINTENANCE
+from circuits.margin.parameters import Market, Parameters, Tier
+from circuits.margin.portfolio import Vector
+from circuits.margin.statement import OracleRow
+from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE
 
 Values = dict[str, int]
 """column or stated register -> its integer, of one row."""
+TierUse = tuple[int, int, int, int]
+"""lower, upper, rate and deduction of a tier that is looked up."""
 
 
 @dataclass
 class Recorder:
-    """Last access of each cell, how often each lookup row is used, and the rows of the groups' table."""
+    """Oracle rows and scenario vectors by (tick, market); last access of each cell, how often each lookup row is used,
+    and the rows of the tables for groups and portfolios."""
 
+    parameters: Parameters
+    oracle: Mapping[tuple[int, int], OracleRow]
+    vectors: Mapping[tuple[int, int], Vector]
     last_access: dict[int, int] = field(default_factory=dict)
-    tiers: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    oracle: dict[tuple[int, int], int] = field(default_factory=dict)
+    tier_uses: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    oracle_uses: dict[tuple[int, int], int] = field(default_factory=dict)
+    vector_uses: dict[tuple[int, int], int] = field(default_factory=dict)
+    expired_uses: dict[tuple[int, int], int] = field(default_factory=dict)
     passes: list[Values] = field(default_factory=list)
+    scans: list[Values] = field(default_factory=list)
 
     def access(self, address: int, place: int) -> int:
         """The gap between the cell's last access and this one, in the `place`-th transition."""
@@ -24,15 +36,36 @@ class Recorder:
         self.last_access[address] = place + 1
         return gap
 
-    def look_up(self, tick: int, market: int) -> tuple[int, int]:
-        """Counts a use of the oracle's row (tick, market)."""
-        self.oracle[tick, market] = self.oracle.get((tick, market), 0) + 1
-        return tick, market
+    def look_up(self, tick: int, market: int) -> OracleRow:
+        """The oracle's row, its use counted."""
+        self.oracle_uses[tick, market] = self.oracle_uses.get((tick, market), 0) + 1
+        return self.oracle[tick, market]
 
-    def use(self, market: int, tier: Tier, requirement: int) -> tuple[int, int, int, int]:
-        """Counts a use of a tier's row; its lower, upper, rate and deduction."""
-        key = market, requirement, tier.lower
-        self.tiers[key] = self.tiers.get(key, 0) + 1
-        if requirement == MAINTENANCE:
-            return tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction
-        return tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction
+    def vector(self, tick: int, market: int) -> Vector:
+        """A scenario vector, its use counted."""
+        self.vector_uses[tick, market] = self.vector_uses.get((tick, market), 0) + 1
+        return self.vectors[tick, market]
+
+    def expire(self, tick: int, market: int) -> None:
+        """Counts a use of the row that says that a market has expired."""
+        self.expired_uses[tick, market] = self.expired_uses.get((tick, market), 0) + 1
+
+    def markets(self, portfolio: bool) -> tuple[Market, ...]:
+        """The markets with the tiers that an account, or a portfolio, is judged by."""
+        return self.parameters.portfolio_markets if portfolio else self.parameters.markets
+
+    def maintenance(self, market: int, notional: int, portfolio: bool = False) -> TierUse:
+        """The tier of a notional, its use for maintenance counted."""
+        tier = self.markets(portfolio)[market].tier(notional)
+        self._use(market, MAINTENANCE, tier, portfolio)
+        return tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction
+
+    def initial(self, market: int, notional: int, portfolio: bool = False) -> tuple[TierUse, bool]:
+        """The tier of a notional, its use for initial margin counted, and whether it is open."""
+        tier = self.markets(portfolio)[market].tier(notional)
+        self._use(market, INITIAL_OPEN if tier.open else INITIAL, tier, portfolio)
+        return (tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction), tier.open
+
+    def _use(self, market: int, requirement: int, tier: Tier, portfolio: bool) -> None:
+        key = market, requirement + (ADDONS if portfolio else 0), tier.lower
+        self.tier_uses[key] = self.tier_uses.get(key, 0) + 1

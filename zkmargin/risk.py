@@ -73,8 +73,7 @@ def deleverage_cash(bankrupt: Settled, size: int) -> int:
     """The one amount with 0 <= E < 2^16*MM: after it TV' is TV*MM'/MM, rounded up by less than one quote unit."""
     delta = size if bankrupt.before.position > 0 else -size
     required = bankrupt.maintenance()
-    required_after = bankrupt.market.requirement(bankrupt.notional - size * bankrupt.price, "maintenance")
-    required_after += bankrupt.rest.maintenance
+    required_after = bankrupt.requirement(bankrupt.before.position - delta, "maintenance")
     # E = (TV + cash*2^16 - delta*P)*MM - TV*MM' >= 0
     least = bankrupt.equity * (required_after - required) + delta * bankrupt.price * required
     return -(-least // (required << 16))

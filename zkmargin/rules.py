@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from circuits.margin.cell import COLLATERAL_MAX, COLLATERAL_MIN, POSITION_MAX, Cell
 from circuits.margin.parameters import Market
-from circuits.margin.tiers import NOTIONAL_LIMIT
+from circuits.margin.portfolio import Vector, taken
+from circuits.margin.tiers import NOTIONAL_LIMIT, Requirement
 from zkmargin.state import Group, Leg, Rule
 
 PRICE_FRACTION = 16  # bits behind the point of a price, a rate, a band and a fee cap
@@ -55,12 +56,31 @@ def equity(collateral: int, position: int, price: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """What each scenario takes from a portfolio's other cells, in quote * 2^-16, and the vector of the leg's market.
+
+    factor: over 2^16, what the initial requirement takes of the worst one.
+    """
+
+    losses: tuple[int, ...]
+    vector: Vector
+    factor: int
+
+    def worst(self, position: int) -> int:
+        """What the worst scenario takes when the leg's cell has this position."""
+        own = taken(position, max(-position, 0), self.vector)
+        return max(loss + more for loss, more in zip(self.losses, own, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
-    """What the other members of a group are worth and require: equity in quote * 2^-16, the others * 2^-32."""
+    """What the other members of a group are worth and require: equity in quote * 2^-16, the others * 2^-32; scan: of a
+    portfolio."""
 
     equity: int = 0
     maintenance: int = 0
     initial: int = 0
+    scan: Scan | None = None
 
     @classmethod
     def of(cls, members: "Sequence[Settled]") -> "Rest":
@@ -107,7 +127,16 @@ class Settled:
     def maintenance(self) -> int:
         """MM before; Refused when the notional has no tier."""
         require_tier(self.notional)
-        return self.market.requirement(self.notional, "maintenance") + self.rest.maintenance
+        return self.requirement(self.before.position, "maintenance")
+
+    def requirement(self, position: int, kind: Requirement) -> int:
+        """Of the whole account, once the cell has this position of a notional that has a tier."""
+        notional, scan = abs(position) * self.price, self.rest.scan
+        if kind == "maintenance":
+            scanned = 0 if scan is None else scan.worst(position) << PRICE_FRACTION
+            return self.market.requirement(notional, kind) + self.rest.maintenance + scanned
+        scanned = 0 if scan is None else scan.worst(position) * scan.factor
+        return self.market.requirement(notional, kind) + self.rest.initial + scanned
 
     def equity_after(self, after: Cell) -> int:
         """TV' once the cell is `after`."""
@@ -135,15 +164,14 @@ def initial_room(account: Settled, after: Cell) -> int:
     """D = TV'*2^16 - IM': not negative under rule (A). Refused when the notional after has no tier."""
     notional = abs(after.position) * account.price
     require_tier(notional)
-    room = account.equity_after(after) << PRICE_FRACTION
-    return room - account.market.requirement(notional, "initial") - account.rest.initial
+    return (account.equity_after(after) << PRICE_FRACTION) - account.requirement(after.position, "initial")
 
 
 def share_kept(account: Settled, after: Cell) -> int:
     """E = TV'*MM - TV*MM': not negative when equity falls by no larger share than the requirement."""
     notional = abs(after.position) * account.price
     require_tier(notional)
-    required_after = account.market.requirement(notional, "maintenance") + account.rest.maintenance
+    required_after = account.requirement(after.position, "maintenance")
     return account.equity_after(after) * account.maintenance() - account.equity * required_after
 
 
@@ -166,10 +194,18 @@ def margin_rule(account: Settled, after: Cell, size: int) -> Rule:
 
 
 def require_reducing(account: Settled, after: Cell) -> None:
-    """0 <= E < 2^176."""
+    """0 <= E < 2^176; of a portfolio, no worse a scenario than before."""
+    require_relief(account, after)
     kept = share_kept(account, after)
     require(kept >= 0, "margin", f"cell {account.address} loses a larger share of its equity than of its requirement")
     require_register("E", kept, MARGIN_BITS)
+
+
+def require_relief(account: Settled, after: Cell) -> None:
+    """Less of one position may be less of a hedge."""
+    scan = account.rest.scan
+    relieved = scan is None or scan.worst(after.position) <= scan.worst(account.before.position)
+    require(relieved, "margin", f"cell {account.address} would have a worse scenario than before")
 
 
 def require_size(size: int) -> None:

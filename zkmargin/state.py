@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, SYSTEM, Cell, unpack
+from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, PORTFOLIO, SYSTEM, Cell, unpack
 from circuits.margin.parameters import Parameters
+from circuits.margin.portfolio import Vector
 from circuits.margin.statement import OracleRow
 
 Rule = Literal["initial", "reducing"]
+CHANGES_POSITION = {"trade", "liquidate", "deleverage"}  # kinds that move a position from leg to leg
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,10 @@ class Group:
 
     head: int
     cells: tuple[Cell, ...]
+
+    @property
+    def is_portfolio(self) -> bool:
+        return self.cells[0].module == PORTFOLIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class State:
 
     rows: (price, index) of each market at the last tick. queue: index of the next L1 operation. batch: number of the
     batch that is open or comes next. trade_fees, liquidation_fees: of the open batch, not yet collected. chain,
-    contract: where the rollup's contract is, zero off chain.
+    contract: where the rollup's contract is, zero off chain. vectors: of each market at the last tick of the open
+    batch, where portfolios are judged by them.
     """
 
     cells: dict[int, int]
@@ -83,6 +90,7 @@ class State:
     liquidation_fees: int = 0
     chain: int = 0
     contract: int = 0
+    vectors: tuple[Vector, ...] = ()
 
     @classmethod
     def genesis(cls, parameters: Parameters, chain: int = 0, contract: int = 0) -> "State":

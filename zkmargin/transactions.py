@@ -23,15 +23,19 @@ class InputError(ValueError):
         self.path, self.line, self.field, self.message = path, line, field, message
 
 
-class _Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=str.lower):
+class _Base(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag=str.lower
+):
     """Frozen, tagged by its name in lower case."""
 
 
 class Tick(_Base, frozen=True):
-    """The next oracle tick: (price, index) of every market, in order."""
+    """The next oracle tick: (price, index) of every market, in order; where there are options, what each scenario
+    changes of each market's price, empty for those that are none."""
 
     time: int
     rows: tuple[tuple[int, int], ...]
+    scenarios: tuple[tuple[int, ...], ...] = ()
 
 
 class Open(_Base, frozen=True):
@@ -118,11 +122,19 @@ class Cover(_Base, frozen=True):
 
 
 class Form(_Base, frozen=True):
-    """L1: the empty cell becomes the head of a group of at most `room` cells, itself included."""
+    """L1: the empty cell becomes the head of a group of at most `room` cells, itself included, under a risk module:
+    cross or portfolio."""
 
     cell: int
     room: int
     queue: int
+    module: str = "cross"
+
+
+class Settle(_Base, frozen=True):
+    """The position of a cell in an expired option is paid at its settlement price."""
+
+    cell: int
 
 
 class Join(_Base, frozen=True):
@@ -140,7 +152,7 @@ class Leave(_Base, frozen=True):
 
 Transaction = (
     Tick | Open | Close | Deposit | Withdraw | Touch | Trade | Transfer | Liquidate | Deleverage | Cover
-    | Form | Join | Leave
+    | Form | Join | Leave | Settle
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(Transaction)

@@ -16,30 +16,21 @@ from circuits.expression import Expression, queries
 from circuits.field import MODULUS
 from circuits.margin.cell import EMPTY_CELL, Cell
 from circuits.margin.circuit import tier_rows
-from circuits.margin.leg import FUNDING_FRACTION, SIGN_BIAS, TIER_PARTS
-from circuits.margin.parameters import Market, Parameters
-from circuits.margin.statement import OracleRow, Statement, public_columns, public_scalars
-from circuits.margin.transitions import (
-    GROUP_KINDS,
-    GROUP_PAIR_KINDS,
-    INITIAL,
-    INITIAL_OPEN,
-    KINDS,
-    L1_CODES,
-    MAINTENANCE,
-    PAIR_KINDS,
-)
+from circuits.margin.kinds import EVERY_KIND, GROUP_PAIR_KINDS, L1_CODES, PAIR_KINDS
+from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS, TIER_PARTS
+from circuits.margin.parameters import Parameters
+from circuits.margin.statement import Statement, public_columns, public_scalars, vectors
 from circuits.table import Table
 from prover.backend import Backend, Vector
 from prover.program import Scalars, run_on_domain
 from prover.words import Words, join, narrow
 from zkmargin.recorder import Recorder, Values
-from zkmargin.state import Leg, Step
-from zkmargin.witness_groups import UNUSED, grouped
+from zkmargin.state import CHANGES_POSITION, Leg, Step
+from zkmargin.witness_groups import UNUSED_PASS, grouped
+from zkmargin.witness_scenarios import UNUSED_SCAN
 
 NO_TIER = (0, 0, 0, 0)
 MOVES_CASH = {"trade", "transfer", "liquidate", "deleverage", "cover"}
-CHANGES_POSITION = {"trade", "liquidate", "deleverage"}
 CHUNK = 4096  # rows held as Python integers at a time
 
 
@@ -66,20 +57,25 @@ def build_assignment(
     define, whole columns at a time; without one they are evaluated row by row.
     """
     table = circuit.table("transitions")
-    recorder = Recorder()
-    oracle = {(row.tick, row.market): row for row in statement.oracle}
-    groups = "groups" in {table.name for table in circuit.tables}
+    keys = [(row.tick, row.market) for row in statement.oracle]
+    told: Sequence[tuple[int, ...]] = ()
+    if parameters.portfolio is not None and statement.scenarios:
+        told = vectors(statement, parameters.portfolio)
+    recorder = Recorder(parameters, dict(zip(keys, statement.oracle, strict=True)), dict(zip(keys, told)))  # noqa: B905
+    kinds = [kind for kind in EVERY_KIND if kind in table.columns]
     filled = (
         row
         for place, step in _place(steps, table.size // 2, statement.oracle[0].tick)
-        for row in _pair(place, step, parameters, oracle, recorder, groups)
+        for row in _pair(place, step, kinds, recorder)
     )
     scalars = public_scalars(statement)
     transitions = columns_of(table, _counted(filled, scalars["next_queue"]), scalars, backend)
     limbs = {"transitions": transitions}
-    if groups:
-        passed = chain(recorder.passes, repeat(UNUSED, circuit.table("groups").size - len(recorder.passes)))
-        limbs["groups"] = columns_of(circuit.table("groups"), passed, scalars, backend)
+    present = {table.name: table for table in circuit.tables}
+    for name, unused, made in (("groups", UNUSED_PASS, recorder.passes), ("scenarios", UNUSED_SCAN, recorder.scans)):
+        if (extra := present.get(name)) is not None:
+            padding = repeat(unused, extra.size - len(made))
+            limbs[name] = columns_of(extra, chain(made, padding), scalars, backend)
     lookups = _lookup_columns(circuit, parameters, statement, limbs, recorder)
     return limbs | {"cells": _cell_columns(circuit.table("cells"), old, new, recorder), "lookups": lookups}
 
@@ -105,24 +101,24 @@ def _counted(filled: Iterator[Values], queue: int) -> Iterator[Values]:
 def _pair(
     place: int,
     step: Step,
-    parameters: Parameters,
-    oracle: Mapping[tuple[int, int], OracleRow],
+    kinds: Sequence[str],
     recorder: Recorder,
-    groups: bool,
 ) -> tuple[Values, Values]:
-    """The two rows of a transition: the `place`-th, leg a on the first and leg b on the second."""
-    shared: Values = dict.fromkeys((*KINDS, *GROUP_KINDS) if groups else KINDS, 0) | {"tick": step.tick}
+    """The two rows of a transition: the `place`-th, leg a on the first and leg b on the second; kinds: of the key."""
+    shared: Values = dict.fromkeys(kinds, 0) | {"tick": step.tick}
     first, second = dict(shared), dict(shared)
     if step.kind != "pad":
         first[step.kind] = 1
     if step.kind in (*PAIR_KINDS, *GROUP_PAIR_KINDS):
         second[step.kind] = 1
     for row, sign, leg in ((first, 1, step.a), (second, -1, step.b)):
-        price = _settle(row, step, leg, oracle, recorder)
+        price = _settle(row, step, leg, recorder)
         _exchange(row, step, sign)
         _leg(row, leg, place, price, recorder)
-        if groups:
-            row |= grouped(leg, place, step.tick, parameters.markets, oracle, recorder)
+        if "join" in kinds:
+            row |= grouped(leg, place, step, recorder)
+        if "settle" in kinds:
+            row |= _settlement(step, leg, price, recorder)
     first |= {"amount": step.amount, "oversized": int(step.oversized), "market_change": _market_change(step)}
     second |= {"amount": 0, "oversized": 0, "market_change": 0}
     collects = step.kind == "collect"
@@ -130,21 +126,28 @@ def _pair(
     second |= {"system": int(collects), "fresh": int(step.fresh_b)}
     first["fee"], second["fee"] = step.fee_a, step.fee_b
     refused = step.kind == "refuse" and not step.system and not step.oversized
-    _tiers(first, step.a, step.rule_a, refused, parameters.markets, recorder)
-    _tiers(second, step.b, step.rule_b, False, parameters.markets, recorder)
+    _tiers(first, step.a, step.rule_a, refused, recorder)
+    _tiers(second, step.b, step.rule_b, False, recorder)
     return first, second
 
 
-def _settle(
-    values: Values, step: Step, leg: Leg | None, oracle: Mapping[tuple[int, int], OracleRow], recorder: Recorder
-) -> int:
+def _settle(values: Values, step: Step, leg: Leg | None, recorder: Recorder) -> int:
     """Writes the oracle row that the leg is settled at, and returns its price: 0 where there is none."""
     if leg is None or not leg.settled:
         values["price"] = values["oracle_index"] = 0
         return 0
-    row = oracle[recorder.look_up(step.tick, leg.after.market)]
+    row = recorder.look_up(step.tick, leg.after.market)
     values["price"], values["oracle_index"] = row.price, row.index
     return row.price
+
+
+def _settlement(step: Step, leg: Leg | None, price: int, recorder: Recorder) -> Values:
+    """What an expired option pays for its position, in a key with options."""
+    if leg is None or step.kind != "settle":
+        return {"settlement": 0, "settlement_dust": 0}
+    recorder.expire(step.tick, leg.before.market)
+    value, dust = divmod(leg.before.position * price, 1 << PRICE_FRACTION)
+    return {"settlement": value, "settlement_dust": dust}
 
 
 def _exchange(values: Values, step: Step, sign: int) -> None:
@@ -187,26 +190,18 @@ def _half(values: Values, when: str, cell: Cell, price: int) -> None:
     values[f"notional{when}"] = magnitude * price
 
 
-def _tiers(
-    values: Values,
-    leg: Leg | None,
-    rule: str | None,
-    refused: bool,
-    markets: Sequence[Market],
-    recorder: Recorder,
-) -> None:
+def _tiers(values: Values, leg: Leg | None, rule: str | None, refused: bool, recorder: Recorder) -> None:
     """The leg's rule and the tiers that it looks up. refused: a withdrawal, for want of initial margin."""
     values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0}
     before = after = None
     if leg is not None:
-        market = markets[leg.before.market]
+        market, portfolio = leg.before.market, leg.group is not None and leg.group.is_portfolio
         if rule == "reducing":
-            before = recorder.use(leg.before.market, market.tier(values["notional"]), MAINTENANCE)
-            after = recorder.use(leg.before.market, market.tier(values["notional_after"]), MAINTENANCE)
+            before = recorder.maintenance(market, values["notional"], portfolio)
+            after = recorder.maintenance(market, values["notional_after"], portfolio)
         elif rule == "initial" or refused:
-            tier = market.tier(values["notional_after"])
-            after = recorder.use(leg.before.market, tier, INITIAL_OPEN if tier.open else INITIAL)
-            values["open_tier"] = int(tier.open)
+            after, is_open = recorder.initial(market, values["notional_after"], portfolio)
+            values["open_tier"] = int(is_open)
     for when, tier_values in (("before", before), ("after", after)):
         for part, value in zip(TIER_PARTS, tier_values or NO_TIER, strict=True):
             values[f"tier_{when}_{part}"] = value
@@ -218,7 +213,7 @@ def columns_of(
     """Plain columns as they are, stated registers in limbs, then the registers that an expression defines."""
     parts: dict[str, list[Column]] = {}
     while chunk := list(islice(filled, CHUNK)):
-        for name in chunk[0]:
+        for name in [name for name in chunk[0] if name in table.columns or name in table.registers]:
             parts.setdefault(name, []).append(narrow([row[name] for row in chunk]))
     columns: dict[str, Any] = dict(table.fixed_values)
     for name in list(parts):
@@ -297,11 +292,16 @@ def _lookup_columns(
     recorder: Recorder,
 ) -> dict[str, Sequence[int]]:
     size = circuit.table("lookups").size
-    tier_count = [recorder.tiers.get((row[1], row[2], row[3]), 0) for row in tier_rows(parameters)]
-    oracle_count = [recorder.oracle.get((row.tick, row.market), 0) for row in statement.oracle]
     columns: dict[str, Any] = {"range_count": range_count(circuit, limbs, size)}
-    columns |= {"tier_count": padded(tier_count, size), "oracle_count": padded(oracle_count, size)}
-    return columns | {name: padded(values, size) for (_, name), values in public_columns(statement).items()}
+    tier_count = [recorder.tier_uses.get((row[1], row[2], row[3]), 0) for row in tier_rows(parameters)]
+    columns["tier_count"] = padded(tier_count, size)
+    listed = public_columns(statement, parameters.portfolio)
+    uses = {"oracle": recorder.oracle_uses, "vector": recorder.vector_uses, "expired": recorder.expired_uses}
+    for name, counts in uses.items():
+        if ("lookups", f"{name}_tick") in listed:
+            rows = zip(listed["lookups", f"{name}_tick"], listed["lookups", f"{name}_market"], strict=True)
+            columns[f"{name}_count"] = padded([counts.get(row, 0) for row in rows], size)
+    return columns | {name: padded(values, size) for (_, name), values in listed.items()}
 
 
 def range_count(circuit: Circuit, tables: Mapping[str, Mapping[str, Any]], size: int) -> Any:

@@ -1,34 +1,32 @@
 """The witness of groups: what a leg says of its own, and the rows of the pass over the others."""
 
-from collections.abc import Mapping, Sequence
-
 from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS
-from circuits.margin.parameters import Market
-from circuits.margin.statement import OracleRow
-from circuits.margin.transitions import INITIAL, INITIAL_OPEN, MAINTENANCE
 from zkmargin.recorder import Recorder, Values
-from zkmargin.state import Group, Leg
+from zkmargin.state import CHANGES_POSITION, Group, Leg, Step
+from zkmargin.witness_scenarios import scan
 
 SUMS = ("equity", "maintenance", "initial")
 _ZEROS = (
     "head", "member", "own", "address", "offset", "time", "tick", "magnitude", "negative", "position", "market",
     "length", "last", "kind", "gap", "price", "oracle_index", "funding_dust", "notional", "open_tier", "lower", "upper",
     "maintenance_rate", "maintenance_deduction", "initial_rate", "initial_deduction",
-    *(f"{name}_sum" for name in SUMS),
+    *(f"{name}_sum" for name in SUMS), "portfolio", "scanned", "short",
 )  # fmt: skip
-UNUSED: Values = dict.fromkeys(_ZEROS, 0) | dict.fromkeys(("collateral", "index", "settled"), SIGN_BIAS)
-Oracle = Mapping[tuple[int, int], OracleRow]
+UNUSED_PASS: Values = dict.fromkeys(_ZEROS, 0) | dict.fromkeys(("collateral", "index", "settled"), SIGN_BIAS)
 
 
-def grouped(
-    leg: Leg | None, place: int, tick: int, markets: Sequence[Market], oracle: Oracle, recorder: Recorder
-) -> Values:
-    """The columns of the transitions table that only a key with groups has; records the pass, if the leg needs one."""
-    rest, member = dict.fromkeys(SUMS, 0), False
+def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Values:
+    """The columns of the transitions table that only a key with groups has; records the pass, if the leg needs one, and
+    of a portfolio what the scenarios do to it."""
+    rest, worst, member, portfolio = dict.fromkeys(SUMS, 0), (0, 0), False, False
     if leg is not None:
         member = leg.before.is_member or leg.after.is_member
         if leg.group is not None:
-            rest = _pass(leg.group, leg.address, place, tick, markets, oracle, recorder)
+            portfolio = leg.group.is_portfolio
+            rest = _pass(leg.group, leg.address, place, step.tick, recorder)
+        if leg.group is not None and portfolio:
+            worst = scan(leg.group, leg, place, step.tick, step.kind in CHANGES_POSITION, recorder)
+    head = next((cell for cell in (leg.before, leg.after) if cell.is_head), None) if leg is not None else None
     return {
         "member": int(member),
         "offset": max(leg.before.offset, leg.after.offset) if leg is not None and member else 0,
@@ -36,38 +34,42 @@ def grouped(
         "kind": 0 if leg is None else leg.before.kind,
         "kind_after": 0 if leg is None else leg.after.kind,
         **{f"rest_{name}": value for name, value in rest.items()},
+        "module": 0 if head is None else head.module,
+        "worst": worst[0],
+        "worst_after": worst[1],
+        "scanned": int(portfolio),
+        "rescanned": int(portfolio and step.kind in CHANGES_POSITION),
+        "short": 0 if leg is None else max(-leg.before.position, 0),
+        "short_after": 0 if leg is None else max(-leg.after.position, 0),
     }
 
 
-def _pass(
-    group: Group, own: int, place: int, tick: int, markets: Sequence[Market], oracle: Oracle, recorder: Recorder
-) -> Values:
+def _pass(group: Group, own: int, place: int, tick: int, recorder: Recorder) -> Values:
     """Appends the rows of a pass to the record; the sums over all members but the leg's own."""
-    sums = dict.fromkeys(SUMS, 0)
+    sums, portfolio = dict.fromkeys(SUMS, 0), group.is_portfolio
     for offset, cell in enumerate(group.cells):
         address = group.head + offset
-        row = UNUSED | {"address": address, "offset": offset, "time": place + 1, "tick": tick, "kind": cell.kind}
-        row |= {"length": len(group.cells), "last": int(offset == len(group.cells) - 1)}
+        row = UNUSED_PASS | {"address": address, "offset": offset, "time": place + 1, "tick": tick, "kind": cell.kind}
+        row |= {"length": len(group.cells), "last": int(offset == len(group.cells) - 1), "portfolio": int(portfolio)}
         row |= {"head": int(offset == 0), "member": int(offset > 0), "own": int(address == own)}
         if address != own:
             row |= {"collateral": cell.collateral + SIGN_BIAS, "magnitude": abs(cell.position)}
             row |= {"negative": int(cell.position < 0), "position": cell.position, "market": cell.market}
             row |= {"index": cell.index + SIGN_BIAS, "gap": recorder.access(address, place)}
+            row |= {"short": max(-cell.position, 0)}
         if offset and address != own:
-            listed = oracle[recorder.look_up(tick, cell.market)]
+            listed = recorder.look_up(tick, cell.market)
             owed = cell.position * (listed.index - cell.index)
             pay = -(-owed >> FUNDING_FRACTION)
             settled, notional = cell.collateral - pay, abs(cell.position) * listed.price
             row |= {"price": listed.price, "oracle_index": listed.index, "notional": notional}
             row |= {"settled": settled + SIGN_BIAS, "funding_dust": (pay << FUNDING_FRACTION) - owed}
-            tier = markets[cell.market].tier(notional)
-            row |= {"lower": tier.lower, "upper": tier.upper, "open_tier": int(tier.open)}
+            row |= {"scanned": int(portfolio)}
+            lower, upper, *maintenance = recorder.maintenance(cell.market, notional, portfolio)
+            (_, _, *initial), is_open = recorder.initial(cell.market, notional, portfolio)
+            row |= {"lower": lower, "upper": upper, "open_tier": int(is_open)}
             sums["equity"] += (settled << PRICE_FRACTION) + cell.position * listed.price
-            for name, requirement in (
-                ("maintenance", MAINTENANCE),
-                ("initial", INITIAL_OPEN if tier.open else INITIAL),
-            ):
-                _, _, rate, deduction = recorder.use(cell.market, tier, requirement)
+            for name, (rate, deduction) in (("maintenance", maintenance), ("initial", initial)):
                 row |= {f"{name}_rate": rate, f"{name}_deduction": deduction}
                 sums[name] += rate * notional - deduction
         row |= {f"{name}_sum": value for name, value in sums.items()}

@@ -12,8 +12,8 @@ from circuits.field import MODULUS
 
 EMPTY, ACCOUNT, SYSTEM = 0, 1, 2
 HEAD, MEMBER = 4, 5  # of a group: what makes the kind is in the low bits, above it a module or the member's offset
-OFFSET_UNIT = 16
-CROSS_HEAD = HEAD + OFFSET_UNIT  # of module 1: equity and requirements are sums over the members
+OFFSET_UNIT = MODULE_UNIT = 16
+CROSS, PORTFOLIO = 1, 2  # modules: sums over the members; add-ons, and the worst of the scenarios
 GROUP_MAX = 64  # cells of a group, its head included
 ROOM_UNIT = 1 << 16  # an L1 `open` of an account has its market + 1 as amount, of a group its room in these units
 
@@ -67,6 +67,15 @@ class Cell:
         return self.kind % OFFSET_UNIT == MEMBER
 
     @property
+    def is_head(self) -> bool:
+        return self.kind % MODULE_UNIT == HEAD
+
+    @property
+    def module(self) -> int:
+        """Of a head, the risk module that its group is judged by."""
+        return self.kind // MODULE_UNIT
+
+    @property
     def offset(self) -> int:
         """How far a member is behind its head."""
         return self.kind // OFFSET_UNIT
@@ -101,13 +110,19 @@ def unpack(value: int) -> Cell:
         kind,
     )
     member = cell.is_member and 1 <= cell.offset < GROUP_MAX
-    if not (member or kind in (ACCOUNT, SYSTEM, CROSS_HEAD)) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
+    head = cell.is_head and cell.module in (CROSS, PORTFOLIO)
+    if not (member or head or kind in (ACCOUNT, SYSTEM)) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
         raise ValueError(f"no cell has the value {value}")
     if kind == SYSTEM and (cell.position or cell.index or cell.market):
         raise ValueError(f"a system cell holds collateral alone, not the value {value}")
-    if kind == CROSS_HEAD and (cell.index or cell.market or not 1 <= cell.position <= cell.collateral <= GROUP_MAX):
+    if head and (cell.index or cell.market or not 1 <= cell.position <= cell.collateral <= GROUP_MAX):
         raise ValueError(f"no head of a group has the value {value}")
     return cell
+
+
+def head_kind(module: int) -> int:
+    """The kind of the head of a group that is judged by this module."""
+    return HEAD + MODULE_UNIT * module
 
 
 def member_kind(offset: int) -> int:

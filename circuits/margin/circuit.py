@@ -1,14 +1,18 @@
 """The margin circuit: transitions, the committed state, and one table for everything that is looked up."""
 
+from collections.abc import Iterator, Sequence
+
 from circuits.circuit import Circuit
 from circuits.margin.groups import groups_table
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.tiers import check_integer
-from circuits.margin.transitions import INITIAL, INITIAL_OPEN, MAINTENANCE, transitions_table
+from circuits.margin.scenarios import scenarios_table
+from circuits.margin.tiers import ParameterError, Tier, check_integer
+from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE, transitions_table
 from circuits.table import Table
 
 TIER_COLUMNS = ("listed", "market", "requirement", "lower", "upper", "rate", "deduction")
 ORACLE_COLUMNS = ("listed", "tick", "market", "price", "index")
+EXPIRED_COLUMNS = ("listed", "tick", "market")
 
 
 def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
@@ -21,7 +25,20 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
     check_integer("tiers", len(tier_rows(parameters)), 1, 1 << shape.limb_bits)
     check_integer("markets", len(parameters.markets), 1, 1 << shape.limb_bits)
     tables = [transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)]
-    return Circuit([*tables, groups_table(shape)] if shape.groups else tables)
+    if shape.groups:
+        tables.append(groups_table(shape))
+    if shape.scenarios:
+        tables.append(scenarios_table(shape, _scenarios(parameters, shape)))
+    return Circuit(tables)
+
+
+def _scenarios(parameters: Parameters, shape: Shape) -> int:
+    """How many scenarios portfolios are judged by; ParameterError where they are not both given and in a group."""
+    if parameters.portfolio is None:
+        raise ParameterError("scenarios", "a table for portfolios, and parameters without a portfolio")
+    if not shape.groups:
+        raise ParameterError("scenarios", "portfolios are groups, and the shape has no table for groups")
+    return parameters.portfolio.scenarios
 
 
 def cells_table(shape: Shape) -> Table:
@@ -50,17 +67,30 @@ def lookups_table(parameters: Parameters, shape: Shape) -> Table:
     table.receive("tier", "tier", listed * table.witness("tier_count"), *tier)
     listed, *oracle = [table.public(f"oracle_{name}") for name in ORACLE_COLUMNS]
     table.receive("oracle", "oracle", listed * table.witness("oracle_count"), *oracle)
+    if shape.scenarios:
+        width = _scenarios(parameters, shape) + 1
+        names = ["listed", "tick", "market", *map(str, range(width))]
+        listed, *vector = [table.public(f"vector_{name}") for name in names]
+        table.receive("vector", "vector", listed * table.witness("vector_count"), *vector)
+    if parameters.has_options:
+        listed, *expired = [table.public(f"expired_{name}") for name in EXPIRED_COLUMNS]
+        table.receive("expired", "expired", listed * table.witness("expired_count"), *expired)
     return table
 
 
 def tier_rows(parameters: Parameters) -> list[tuple[int, ...]]:
-    """Rows of TIER_COLUMNS: each tier once with its maintenance and once with its initial requirement."""
-    rows: list[tuple[int, ...]] = []
-    for market, entry in enumerate(parameters.markets):
-        for tier in entry.tiers:
-            initial = INITIAL_OPEN if tier.open else INITIAL
-            rows.append(
-                (1, market, MAINTENANCE, tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction)
-            )
-            rows.append((1, market, initial, tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction))
+    """Rows of TIER_COLUMNS: each tier once with its maintenance and once with its initial requirement, and the add-ons
+    of portfolios."""
+    rows = [row for market, entry in enumerate(parameters.markets) for row in _tier_rows(market, entry.tiers, 0)]
+    if parameters.portfolio is not None:
+        for market, instrument in enumerate(parameters.portfolio.instruments):
+            rows += _tier_rows(market, instrument.addons, ADDONS)
     return rows
+
+
+def _tier_rows(market: int, tiers: Sequence[Tier], addons: int) -> Iterator[tuple[int, ...]]:
+    for tier in tiers:
+        initial = INITIAL_OPEN if tier.open else INITIAL
+        bounds = tier.lower, tier.upper
+        yield 1, market, addons + MAINTENANCE, *bounds, tier.maintenance_rate, tier.maintenance_deduction
+        yield 1, market, addons + initial, *bounds, tier.initial_rate, tier.initial_deduction

@@ -8,20 +8,22 @@ The sums over the others go to the leg, which adds its own cell to them before a
 
 from dataclasses import dataclass
 
-from circuits.expression import Expression, query
+from circuits.expression import Expression, lift, query
 from circuits.margin.cell import (
     COLLATERAL_BITS,
-    CROSS_HEAD,
+    CROSS,
+    HEAD,
     INDEX_BITS,
     MARKET_BITS,
     MEMBER,
+    MODULE_UNIT,
     OFFSET_UNIT,
     POSITION_BITS,
     packed,
 )
 from circuits.margin.leg import FUNDING_FRACTION, NOTIONAL_BITS, PRICE_FRACTION, SIGN_BIAS, TIME_BITS
 from circuits.margin.parameters import Shape
-from circuits.margin.transitions import INITIAL, INITIAL_OPEN, MAINTENANCE
+from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE
 from circuits.table import Table
 
 SETTLED_BITS = 64  # signed: what the leg of a member could write
@@ -51,16 +53,34 @@ class _Row:
 
 
 def groups_table(shape: Shape) -> Table:
-    """The table of `shape.groups` rows; a pass of a group of n cells takes n of them."""
+    """The table of `shape.groups` rows; a pass of a group of n cells takes n of them.
+
+    With a table for scenarios, the positions of a portfolio's pass go there.
+    """
     table = Table("groups", shape.groups, shape.limb_bits)
     row = _add_cell(table)
     _add_pass(table, row)
-    _add_memory(table, row)
-    sums = _add_sums(table, row)
+    portfolio = _add_module(table, row) if shape.scenarios else lift(0)
+    _add_memory(table, row, CROSS + portfolio)
+    sums = _add_sums(table, row, ADDONS * portfolio)
     group = row.address - row.offset
     table.receive("own", "own", row.own, row.time, row.address, group)
-    table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums)
+    if portfolio.constant == 0:
+        table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums)
+        return table
+    table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, portfolio)
+    scanned, short = table.witness("scanned"), table.witness("short")
+    table.require("scanned", scanned - row.counted * portfolio)
+    table.require("short", short - query("negative") * row.magnitude)
+    table.send("position", "position", scanned, row.time, group, row.market, row.position, short)
     return table
+
+
+def _add_module(table: Table, row: _Row) -> Expression:
+    """1 in the pass of a portfolio, by what its head says."""
+    portfolio = table.boolean("portfolio")
+    table.require("portfolio_follows", row.member * (portfolio - portfolio.at(-1)))
+    return portfolio
 
 
 def _add_cell(table: Table) -> _Row:
@@ -90,18 +110,22 @@ def _add_pass(table: Table, row: _Row) -> None:
     table.require("whole_group", last * (length - 1 - row.offset))
 
 
-def _add_memory(table: Table, row: _Row) -> None:
+def _add_memory(table: Table, row: _Row, module: Expression) -> None:
     """Each cell but the leg's own is read, and written as it was."""
     kind, gap = table.witness("kind"), table.register("gap", TIME_BITS)
-    table.require("kind", kind - row.head * CROSS_HEAD - row.member * (MEMBER + OFFSET_UNIT * row.offset))
+    head, member = HEAD + MODULE_UNIT * module, MEMBER + OFFSET_UNIT * row.offset
+    table.require("kind", kind - row.head * head - row.member * member)
     value = packed(row.collateral, row.position, row.index, row.market, kind)
     accessed = row.head + row.counted
     table.receive("read", "memory", accessed, row.address, value, row.time - 1 - gap)
     table.send("write", "memory", accessed, row.address, value, row.time)
 
 
-def _add_sums(table: Table, row: _Row) -> list[Expression]:
-    """Equity, maintenance and initial requirement of the cells counted so far, each settled at the oracle's row."""
+def _add_sums(table: Table, row: _Row, addons: Expression) -> list[Expression]:
+    """Equity, maintenance and initial requirement of the cells counted so far, each settled at the oracle's row.
+
+    addons: what the requirement classes of a portfolio are beyond those of others.
+    """
     price, oracle_index = table.witness("price"), table.witness("oracle_index")
     table.send("oracle", "oracle", row.counted, row.tick, row.market, price, oracle_index)
     settled = table.register("settled", SETTLED_BITS) - SIGN_BIAS
@@ -119,7 +143,7 @@ def _add_sums(table: Table, row: _Row) -> list[Expression]:
         ("initial", INITIAL + (INITIAL_OPEN - INITIAL) * open_tier),
     ):
         rate, deduction = table.witness(f"{name}_rate"), table.witness(f"{name}_deduction")
-        table.send(name, "tier", row.counted, row.market, requirement, lower, upper, rate, deduction)
+        table.send(name, "tier", row.counted, row.market, requirement + addons, lower, upper, rate, deduction)
         requirements.append(rate * notional - deduction)
     terms = (settled * (1 << PRICE_FRACTION) + row.position * price, *requirements)
     sums = []

@@ -51,14 +51,20 @@ class Tier:
 
 @dataclass(frozen=True)
 class Rest:
-    """What the other members of the leg's group are worth and require: nothing, where the account is one cell."""
+    """What the other members of the leg's group are worth and require: nothing, where the account is one cell.
+
+    scanned: 1 for a portfolio, whose requirements hold the worst scenario of all its cells, the leg's own included:
+    `maintenance` that before the transition, the other two that after it.
+    """
 
     equity: Expression
     maintenance: Expression
+    maintenance_after: Expression
     initial: Expression
+    scanned: Expression
 
 
-NO_REST = Rest(lift(0), lift(0), lift(0))
+NO_REST = Rest(*[lift(0)] * 5)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Leg:
 
     def maintenance_after(self) -> Expression:
         """MM', where the tier after is one of maintenance."""
-        return self.tier_after.requirement(self.after.notional) + self.rest.maintenance
+        return self.tier_after.requirement(self.after.notional) + self.rest.maintenance_after
 
     def initial_after(self) -> Expression:
         """IM', where the tier after is one of initial margin."""

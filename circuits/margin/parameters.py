@@ -1,12 +1,14 @@
 """What the key fixes: markets with their tiers, caps, fee and insurance cells, genesis; and the shape of the tables."""
 
+import json
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from circuits.margin.cell import MARKET_MAX
+from circuits.margin.portfolio import Portfolio
+from circuits.margin.reading import at_path, exact_fields, read_list
 from circuits.margin.tiers import NOTIONAL_LIMIT, ParameterError, Requirement, Tier, check_integer, check_tiers
 
 __all__ = ["Market", "ParameterError", "Parameters", "Requirement", "Shape", "Tier"]
@@ -20,7 +22,6 @@ FEE_CAP_MAX = (1 << 16) - 1
 DOMAIN_MAX = 1 << 28  # points of the largest domain of BN254's scalar field
 LIMB_BITS = (4, 8, 16)
 PACKING_MAX = 16
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ class Market:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The rules of one rollup. Bands and fee caps are over 2^16, cells are addresses, genesis_time is in seconds."""
+    """The rules of one rollup. Bands and fee caps are over 2^16, cells are addresses, genesis_time is in seconds.
+
+    portfolio: what groups with portfolio margin are judged by, where there are any.
+    """
 
     markets: tuple[Market, ...]
     fee_cell: int
@@ -72,6 +76,7 @@ class Parameters:
     trade_fee_cap: int
     liquidation_fee_cap: int
     genesis_time: int
+    portfolio: Portfolio | None = None
 
     def __post_init__(self) -> None:
         if not 0 < len(self.markets) <= MARKET_MAX + 1:
@@ -87,22 +92,52 @@ class Parameters:
         check_integer("trade_fee_cap", self.trade_fee_cap, 0, FEE_CAP_MAX)
         check_integer("liquidation_fee_cap", self.liquidation_fee_cap, 0, FEE_CAP_MAX)
         check_integer("genesis_time", self.genesis_time, 0, TIME_LIMIT - 1)
+        if self.portfolio is not None:
+            self._check_portfolio(self.portfolio)
+
+    @property
+    def has_options(self) -> bool:
+        return self.portfolio is not None and self.portfolio.has_options
+
+    @cached_property
+    def portfolio_markets(self) -> tuple[Market, ...]:
+        """The markets with the add-ons of a portfolio as tiers; the markets as they are without one."""
+        if self.portfolio is None:
+            return self.markets
+        pairs = zip(self.markets, self.portfolio.instruments, strict=True)
+        return tuple(replace(market, tiers=instrument.addons) for market, instrument in pairs)
+
+    def _check_portfolio(self, portfolio: Portfolio) -> None:
+        """An instrument a market; options have no funding, an underlying that is none, and expire after genesis."""
+        if len(portfolio.instruments) != len(self.markets):
+            raise ParameterError("portfolio.instruments", f"one for each of {len(self.markets)} markets is needed")
+        for i, (instrument, market) in enumerate(zip(portfolio.instruments, self.markets, strict=True)):
+            option, name = instrument.option, f"portfolio.instruments[{i}].option"
+            if option is None:
+                continue
+            check_integer(f"{name}.underlying", option.underlying, 0, len(self.markets) - 1)
+            check_integer(f"{name}.expiry", option.expiry, self.genesis_time + 1, TIME_LIMIT - 1)
+            if portfolio.instruments[option.underlying].option is not None:
+                raise ParameterError(f"{name}.underlying", f"market {option.underlying} is an option itself")
+            if market.funding_cap or market.index:
+                raise ParameterError(f"markets[{i}].funding_cap", "an option has no funding")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and integers (some beyond 64 bits)."""
-        result = asdict(self)
-        result["markets"] = [market | {"tiers": list(market["tiers"])} for market in result["markets"]]
-        return result
+        """Plain dicts, lists, strings and integers (some beyond 64 bits); without a portfolio where there is none."""
+        result = json.loads(json.dumps(asdict(self)))
+        return {name: value for name, value in result.items() if name != "portfolio" or value is not None}
 
     @classmethod
     def from_json(cls, data: object) -> "Parameters":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
-        values = _exact_fields(cls, data, "parameters")
-        markets = [_market(item, f"markets[{i}]") for i, item in enumerate(_list(values["markets"], "markets"))]
+        values = exact_fields(cls, {"portfolio": None} | data if isinstance(data, dict) else data, "parameters")
+        if values["portfolio"] is not None:
+            values["portfolio"] = Portfolio.from_json(values["portfolio"])
+        markets = [_market(item, f"markets[{i}]") for i, item in enumerate(read_list(values["markets"], "markets"))]
         return cls(**(values | {"markets": tuple(markets)}))
 
 
-OPTIONS = ("groups",)
+OPTIONS = ("groups", "scenarios")
 """Fields of a shape that are 0 where the key does without."""
 
 
@@ -113,6 +148,7 @@ class Shape:
 
     packing: how many columns share a commitment of the proof: with 1 a proof is made fastest, with more it is smaller
     and cheaper to verify. groups: rows of the table that passes groups of cells, 0 where every account is one cell.
+    scenarios: rows of the table that judges portfolios, 0 where there are none.
     """
 
     transitions: int
@@ -121,12 +157,14 @@ class Shape:
     published_diff: bool
     packing: int = 1
     groups: int = 0
+    scenarios: int = 0
 
     def __post_init__(self) -> None:
         for name, least, most in (
             ("transitions", 2, DOMAIN_MAX // 2),
             ("cells", 2, DOMAIN_MAX),
             ("groups", 0, DOMAIN_MAX),
+            ("scenarios", 0, DOMAIN_MAX),
         ):
             size = getattr(self, name)
             check_integer(name, size, least, most)
@@ -146,36 +184,12 @@ class Shape:
     def from_json(cls, data: object) -> "Shape":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
         given = dict.fromkeys(OPTIONS, 0) | data if isinstance(data, dict) else data
-        return cls(**_exact_fields(cls, given, "shape"))
+        return cls(**exact_fields(cls, given, "shape"))
 
 
 def _market(data: object, path: str) -> Market:
-    values = _exact_fields(Market, data, path)
-    tiers = [_at(f"{path}.tiers[{i}]", Tier, item) for i, item in enumerate(_list(values["tiers"], f"{path}.tiers"))]
-    return _at(path, Market, values | {"tiers": tuple(tiers)})
-
-
-def _at(path: str, kind: type[T], data: object) -> T:
-    """kind(**data), with the path put before the field that an error names."""
-    values = _exact_fields(kind, data, path)
-    try:
-        return kind(**values)
-    except ParameterError as error:
-        raise ParameterError(f"{path}.{error.field}", str(error).removeprefix(f"{error.field}: ")) from None
-
-
-def _exact_fields(kind: Any, data: object, path: str) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise ParameterError(path, f"an object is needed, not {data!r}")
-    names = {field.name for field in fields(kind)}
-    for name in sorted(names - data.keys()):
-        raise ParameterError(f"{path}.{name}", "missing")
-    for name in sorted(map(str, data.keys() - names)):
-        raise ParameterError(f"{path}.{name}", "unknown")
-    return dict(data)
-
-
-def _list(data: object, path: str) -> list[Any]:
-    if not isinstance(data, list):
-        raise ParameterError(path, f"a list is needed, not {data!r}")
-    return data
+    values = exact_fields(Market, data, path)
+    tiers = [
+        at_path(f"{path}.tiers[{i}]", Tier, item) for i, item in enumerate(read_list(values["tiers"], f"{path}.tiers"))
+    ]
+    return at_path(path, Market, values | {"tiers": tuple(tiers)})

@@ -1,11 +1,12 @@
 """The public statement of a batch: what the proof is about, its bytes and its JSON."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from circuits.circuit import PublicTerm
-from circuits.margin.circuit import ORACLE_COLUMNS
+from circuits.margin.circuit import EXPIRED_COLUMNS, ORACLE_COLUMNS
+from circuits.margin.portfolio import Portfolio, Vector
 from circuits.strict_json import loads
 
 VERSION = 1
@@ -48,7 +49,8 @@ class Statement:
 
     chain, contract: EIP-155 chain id and contract address, zero off chain. last_oracle: rows of the last tick before
     this batch. next_queue: index of the first unconsumed L1 operation. diff: change of each changed cell mod r,
-    ascending, or None when the key keeps it unpublished.
+    ascending, or None when the key keeps it unpublished. scenarios: where the key has portfolios, for each oracle row
+    what the oracle says of its market's scenarios (`Portfolio.vectors`).
     """
 
     batch: int
@@ -61,6 +63,7 @@ class Statement:
     diff: tuple[tuple[int, int], ...] | None
     chain: int = 0
     contract: int = 0
+    scenarios: tuple[tuple[int, ...], ...] = ()
     version: int = field(default=VERSION)
 
     def encode(self) -> bytes:
@@ -73,6 +76,8 @@ class Statement:
             + b"".join(_encode([len(rows)]) + encode_oracle(rows) for rows in (self.last_oracle, self.oracle))
             + _encode([self.next_queue, len(self.l1), *queue])
             + _encode([int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)])
+            + _encode([len(self.scenarios)] if self.scenarios else [])
+            + b"".join(_encode([len(row), *row]) for row in self.scenarios)
         )
 
     @classmethod
@@ -86,8 +91,20 @@ class Statement:
         l1 = tuple(L1Row(*words.take(5)) for _ in range(words.count(5)))
         [published] = words.take(1)
         diff = tuple((cell, delta) for cell, delta in (words.take(2) for _ in range(words.count(2))))
+        scenarios = words.scenarios()
         result = cls(
-            batch, old, new, last_oracle, oracle, next_queue, l1, diff if published else None, chain, contract, version
+            batch,
+            old,
+            new,
+            last_oracle,
+            oracle,
+            next_queue,
+            l1,
+            diff if published else None,
+            chain,
+            contract,
+            scenarios,
+            version,
         )
         if result.encode() != data:
             raise InvalidStatement("encoding: words are left over, or say nothing")
@@ -117,11 +134,41 @@ def _encode(words: Iterable[int]) -> bytes:
     return b"".join((word % WORD).to_bytes(32, "big") for word in words)
 
 
-def public_columns(statement: Statement) -> dict[tuple[str, str], list[int]]:
-    """The oracle rows as columns of the lookups table, from row 0 on."""
+def public_columns(statement: Statement, portfolio: Portfolio | None = None) -> dict[tuple[str, str], list[int]]:
+    """The oracle rows as columns of the lookups table, from row 0 on; with a portfolio, where the key judges any, their
+    scenario vectors, and the expired options."""
     rows = [(1, r.tick, r.market, r.price, r.index) for r in statement.oracle]
-    columns = zip(*rows, strict=True)
-    return {("lookups", f"oracle_{name}"): list(values) for name, values in zip(ORACLE_COLUMNS, columns, strict=True)}
+    columns = _public("oracle", ORACLE_COLUMNS, rows)
+    if portfolio is None:
+        return columns
+    if statement.scenarios:
+        found = zip(statement.oracle, vectors(statement, portfolio), strict=True)
+        names = ("listed", "tick", "market", *map(str, range(portfolio.scenarios + 1)))
+        columns |= _public("vector", names, [(1, row.tick, row.market, *vector) for row, vector in found])
+    if portfolio.has_options:
+        expired = [row for row in statement.oracle if portfolio.expired(row.market, row.time)]
+        columns |= _public("expired", EXPIRED_COLUMNS, [(1, row.tick, row.market) for row in expired])
+    return columns
+
+
+def _public(name: str, parts: Sequence[str], rows: Sequence[tuple[int, ...]]) -> dict[tuple[str, str], list[int]]:
+    columns = {part: [row[i] for row in rows] for i, part in enumerate(parts)}
+    return {("lookups", f"{name}_{part}"): values for part, values in columns.items()}
+
+
+def vectors(statement: Statement, portfolio: Portfolio) -> list[Vector]:
+    """The scenario vector of each oracle row; InvalidStatement where the oracle may not say what it says."""
+    require(len(statement.scenarios) == len(statement.oracle), "scenarios: a row for each oracle row is needed")
+    markets = len(portfolio.instruments)
+    result: list[Vector] = []
+    for first in range(0, len(statement.oracle), markets):
+        rows = statement.oracle[first : first + markets]
+        given = statement.scenarios[first : first + markets]
+        try:
+            result += portfolio.vectors([row.price for row in rows], rows[0].time, given)
+        except ValueError as error:
+            raise InvalidStatement(f"scenarios, tick {rows[0].tick}, {error}") from error
+    return result
 
 
 def public_terms(statement: Statement) -> list[PublicTerm]:
@@ -159,10 +206,17 @@ class _Words:
 
     def oracle(self) -> tuple[OracleRow, ...]:
         rows = (self.take(5) for _ in range(self.count(5)))
-        return tuple(
-            OracleRow(tick, time, market, price, index - WORD if index >> 255 else index)
-            for tick, time, market, price, index in rows
-        )
+        return tuple(OracleRow(tick, time, market, price, _signed(index)) for tick, time, market, price, index in rows)
+
+    def scenarios(self) -> tuple[tuple[int, ...], ...]:
+        """What stands behind the diff, if anything does."""
+        if self.position == len(self.data):
+            return ()
+        return tuple(tuple(map(_signed, self.take(self.count(1)))) for _ in range(self.count(1)))
+
+
+def _signed(word: int) -> int:
+    return word - WORD if word >> 255 else word
 
 
 class _Reader:
@@ -191,6 +245,7 @@ class _Reader:
             diff=None if self.data["diff"] is None else tuple(self._pair("diff", row) for row in self._list("diff")),
             chain=self._integer("chain", self.data["chain"]),
             contract=self._integer("contract", self.data["contract"]),
+            scenarios=tuple(self._integers("scenarios", row) for row in self._list("scenarios")),
             version=self._integer("version", self.data["version"]),
         )
 
@@ -210,6 +265,11 @@ class _Reader:
         if not isinstance(value, list):
             raise InvalidStatement(f"{name}: no list")
         return value
+
+    def _integers(self, name: str, value: object) -> tuple[int, ...]:
+        if not isinstance(value, list):
+            raise InvalidStatement(f"{name}: {value!r} is no list")
+        return tuple(self._integer(name, item) for item in value)
 
     def _pair(self, name: str, value: object) -> tuple[int, int]:
         if not isinstance(value, list) or len(value) != 2:

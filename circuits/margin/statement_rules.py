@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from circuits.field import MODULUS
-from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
+from circuits.margin.cell import CROSS, GROUP_MAX, PORTFOLIO, ROOM_UNIT
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
+from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require, vectors
 
 REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
 AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
@@ -56,6 +56,7 @@ def _check_oracle(statement: Statement, parameters: Parameters, shape: Shape) ->
     require(len(statement.last_oracle) == markets, "the last oracle rows are not one tick")
     for before, after in pairwise(ticks):
         _check_step(before, after, parameters)
+    _check_scenarios(statement, parameters, shape)
 
 
 def check_row(row: OracleRow) -> None:
@@ -75,6 +76,17 @@ def _check_step(before: Sequence[OracleRow], after: Sequence[OracleRow], paramet
         moved = abs(new.index - old.index) << 16
         cap = market.funding_cap * new.price * elapsed
         require(moved <= cap, f"tick {tick}, market {new.market}: the funding index moves beyond its cap")
+        if parameters.portfolio is not None:
+            last, now = ((rows[0].time, [row.price for row in rows]) for rows in (before, after))
+            price = parameters.portfolio.settlement(new.market, last, now)
+            require(price in (None, new.price), f"tick {tick}, market {new.market}: not the settlement price")
+
+
+def _check_scenarios(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    if not shape.scenarios or parameters.portfolio is None:
+        require(not statement.scenarios, "scenarios: the key has no portfolios")
+        return
+    vectors(statement, parameters.portfolio)
 
 
 def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> None:
@@ -101,7 +113,7 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
 def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> None:
     """An account of a market, or where the key has groups, one with room for so many cells and no system cell."""
     room, rest = divmod(row.amount, ROOM_UNIT)
-    if not shape.groups or rest or room < 2:
+    if not shape.groups or rest > (PORTFOLIO - CROSS if shape.scenarios else 0) or room < 2:
         require(row.amount <= len(parameters.markets), f"{name}: no such market")
         return
     require(room <= GROUP_MAX, f"{name}: a group has at most {GROUP_MAX} cells")

@@ -6,35 +6,17 @@ the kind on both. What groups of cells need is there when the shape has a table 
 are the constant 0.
 """
 
-from dataclasses import dataclass
-
-from circuits.expression import Expression, lagrange, lift, public, query, total
-from circuits.margin.cell import ACCOUNT, CROSS_HEAD, MEMBER, OFFSET_UNIT, ROOM_UNIT, SYSTEM
-from circuits.margin.leg import (
-    NO_REST,
-    PRICE_FRACTION,
-    SIGN_BIAS,
-    Leg,
-    Rest,
-    add_funding,
-    add_leg,
-    add_memory,
-    add_tier_lookup,
-)
+from circuits.expression import Expression, lagrange, public, query, total
+from circuits.margin.kinds import GROUP_PAIR_KINDS, L1_CODES, Row, add_kinds
+from circuits.margin.leg import PRICE_FRACTION, SIGN_BIAS, Leg, add_funding, add_leg, add_memory, add_tier_lookup
+from circuits.margin.membership import add_cell_kinds, add_membership, add_rest
 from circuits.margin.parameters import Parameters, Shape
 from circuits.table import Table
 
-SINGLE_KINDS = ("open", "close", "refuse_close", "deposit", "withdraw", "refuse", "touch")
-PAIR_KINDS = ("trade", "transfer", "liquidate", "deleverage", "cover", "collect")
-KINDS = SINGLE_KINDS + PAIR_KINDS
-GROUP_PAIR_KINDS = ("join", "leave")
-GROUP_KINDS = ("form", *GROUP_PAIR_KINDS)
-L1_CODES = {"open": 1, "form": 1, "close": 2, "refuse_close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
-OFFSET_BITS = 16
-MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
-OVERSIZED = 1 << 79  # from this notional on there is no tier
-
 SIZE_BITS, FEE_BITS = 64, 48
+MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
+ADDONS = 3  # the same three of a portfolio's add-ons
+OVERSIZED = 1 << 79  # from this notional on there is no tier
 PRODUCT_BITS = 128  # band*size*P and cap*size*P
 MARGIN_BITS = 176  # E < 2^176, hence D as well
 STRICT_BITS = 112  # MM - TV*2^16 < 2^98
@@ -46,13 +28,11 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     table = Table("transitions", 2 * shape.transitions, shape.limb_bits)
     table.fixed("second", [0, 1] * shape.transitions)  # 1 on the second row of each pair
     time = table.fixed("time", [1 + row // 2 for row in range(table.size)])
-    row = _add_kinds(table, shape.groups > 0)
+    row = add_kinds(table, parameters, shape)
     for name in ("tick", "price", "oracle_index", "queue", "amount"):
         table.witness(name)
-    names = ("rest_equity", "rest_maintenance", "rest_initial")
-    leg = add_leg(table, Rest(*map(table.witness, names)) if shape.groups else NO_REST)
-    if shape.groups:
-        _add_groups(table, row, leg, time)
+    leg = add_leg(table, add_rest(table, parameters, shape))
+    add_membership(table, row, leg, time)
     _add_oracle(table)
     _add_cells(table, row, leg, time)
     _add_l1(table, row, leg)
@@ -63,106 +43,6 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     _add_margin(table, row, leg)
     _add_prices(table, row, leg, parameters)
     return table
-
-
-@dataclass(frozen=True)
-class Row:
-    """Selectors, and their sums that several rules share; all of degree 1 but for `settled`.
-
-    system: the leg's cell is a system cell; member: it belongs to a group. first, second: which row of the pair.
-    """
-
-    kind: dict[str, Expression]
-    system: Expression
-    member: Expression
-
-    @property
-    def second(self) -> Expression:
-        return query("second")
-
-    @property
-    def first(self) -> Expression:
-        return 1 - self.second
-
-    def of(self, *names: str) -> Expression:
-        return total([self.kind[name] for name in names])
-
-    @property
-    def active(self) -> Expression:
-        return self.of(*KINDS, *GROUP_KINDS)
-
-    @property
-    def head(self) -> Expression:
-        """The leg's cell is the head of a group."""
-        return self.kind["form"] + self.second * self.of(*GROUP_PAIR_KINDS)
-
-    @property
-    def emptied(self) -> Expression:
-        return self.kind["close"] + self.first * self.kind["leave"]
-
-    @property
-    def opened(self) -> Expression:
-        return self.kind["open"] + self.first * self.kind["join"]
-
-    @property
-    def refused(self) -> Expression:
-        return self.of("refuse", "refuse_close")
-
-    @property
-    def l1(self) -> Expression:
-        return self.of("open", "close", "deposit", "withdraw", "form") + self.refused
-
-    @property
-    def positions_change(self) -> Expression:
-        return self.of("trade", "liquidate", "deleverage")
-
-    @property
-    def moves_cash(self) -> Expression:
-        return self.positions_change + self.of("transfer", "cover")
-
-    @property
-    def settled(self) -> Expression:
-        """Every account, but one that is closed or receives a transfer."""
-        unsettled = self.second * (self.kind["transfer"] + self.kind["join"])
-        return self.active - self.system - self.of("close", "refuse_close", "form", "leave") - unsettled
-
-
-def _add_kinds(table: Table, groups: bool) -> Row:
-    """At most one kind a row; both rows of a pair have the same one, or the first alone one without a leg b."""
-    kinds = {name: table.boolean(name) for name in KINDS}
-    system = table.boolean("system")
-    kinds |= {name: table.boolean(name) if groups else lift(0) for name in GROUP_KINDS}
-    row = Row(kinds, system, table.boolean("member") if groups else lift(0))
-    table.require("one_kind", row.active * (row.active - 1))
-    table.require("single_kind", row.second * row.of(*SINGLE_KINDS, "form"))
-    for name in (*PAIR_KINDS, *GROUP_PAIR_KINDS) if groups else PAIR_KINDS:
-        column = row.kind[name]
-        table.require(f"{name}_pair", row.first * (column.at(1) - column))
-    return row
-
-
-def _add_groups(table: Table, row: Row, leg: Leg, time: Expression) -> None:
-    """A member's place behind its head, how a group grows and shrinks, and what a member's rule asks of the others."""
-    kind, member, first, second = row.kind, row.member, row.first, row.second
-    offset = table.register("offset", OFFSET_BITS)
-    group = leg.address - offset
-    grows, shrinks = first * kind["join"], first * kind["leave"]
-    may = row.of("deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate", "deleverage") - row.system
-    table.require("member_kind", member * (1 - may - second * kind["cover"] - grows - shrinks))
-    table.require("moved_member", (grows + shrinks) * (1 - member))
-    table.require("moved_head", (grows + shrinks) * (group - leg.address.at(1)))
-    table.require("join_place", grows * (offset - leg.before.position.at(1)))
-    table.require("leave_place", shrinks * (offset - leg.after.position.at(1)))
-    table.require("form_room", kind["form"] * (query("amount") - leg.after.collateral * ROOM_UNIT))
-
-    linked = table.witness("linked")
-    judged = row.of("withdraw", "refuse", "trade", "liquidate", "deleverage")
-    table.require("linked", linked - member * (judged + first * kind["transfer"] + second * kind["cover"]))
-    rest = {"equity": leg.rest.equity, "maintenance": leg.rest.maintenance, "initial": leg.rest.initial}
-    for name, column in rest.items():
-        table.require(f"rest_{name}", column * (1 - linked))
-    table.send("own", "own", linked, time, leg.address, group)
-    table.send("sums", "sums", linked, time, group, query("tick"), *rest.values())
 
 
 def _add_oracle(table: Table) -> None:
@@ -179,8 +59,8 @@ def _add_cells(table: Table, row: Row, leg: Leg, time: Expression) -> None:
     change = table.witness("market_change")  # `open` gives the cell its market, `close` takes it away
     table.require("market_change", change - row.opened * (query("amount") - 1) + row.emptied * leg.market)
     table.send("oracle", "oracle", settled, query("tick"), leg.market + change, query("price"), index)
-    same = [limb.at(1) - limb for limb in _limbs(table, "market")]
-    table.require("one_market", row.first * row.positions_change * _composed(table, same))
+    same = [limb.at(1) - limb for limb in table.limbs("market")]
+    table.require("one_market", row.first * row.positions_change * table.composed(same))
     carried = 1 - settled - row.emptied
     table.require("index_after", leg.after.index - settled * index - carried * leg.before.index)
     add_funding(table, leg, settled, index)
@@ -190,27 +70,7 @@ def _add_cells(table: Table, row: Row, leg: Leg, time: Expression) -> None:
     table.require("open_index", (row.opened + kind["form"]) * leg.before.index)
     table.require("open_market", (row.opened + kind["form"]) * leg.market)
     fresh = table.boolean("fresh")
-    add_memory(table, leg, row.active, time, _add_cell_kinds(table, row, fresh), leg.market + change)
-
-
-def _add_cell_kinds(table: Table, row: Row, fresh: Expression) -> tuple[Expression, Expression]:
-    """The kind of the leg's cell before and after; with groups they have columns, so that tuples stay of degree 1."""
-    kind = row.kind
-    alone = row.active - row.system
-    if row.member.constant == 0:
-        account, system = ACCOUNT * alone, SYSTEM * row.system
-        return account - ACCOUNT * kind["open"] + system - SYSTEM * fresh, account - ACCOUNT * kind["close"] + system
-    grows, shrinks = row.first * kind["join"], row.first * kind["leave"]
-    alone = ACCOUNT * (alone - row.member - row.head)
-    member = MEMBER + OFFSET_UNIT * _composed(table, _limbs(table, "offset"))
-    before = alone - ACCOUNT * kind["open"] + SYSTEM * (row.system - fresh)
-    after = alone - ACCOUNT * kind["close"] + SYSTEM * row.system
-    before = before + (row.member - grows) * member + (row.head - kind["form"]) * CROSS_HEAD
-    after = after + (row.member - shrinks) * member + row.head * CROSS_HEAD
-    columns = table.witness("kind"), table.witness("kind_after")
-    table.require("kind", columns[0] - before)
-    table.require("kind_after", columns[1] - after)
-    return columns
+    add_memory(table, leg, row.active, time, add_cell_kinds(table, row, fresh), leg.market + change)
 
 
 def _add_l1(table: Table, row: Row, leg: Leg) -> None:
@@ -259,10 +119,12 @@ def _add_exchange(table: Table, row: Row, leg: Leg) -> None:
     table.require("no_cash", (1 - row.moves_cash) * cash)
     table.require("cash_is_size", row.first * row.of("transfer", "cover") * (cash - size))
     members = kind["form"] + row.second * (kind["join"] - kind["leave"])  # of a head: it counts them
-    table.require("position_moves", leg.position_change - row.positions_change * (1 - 2 * sells) * size - members)
+    moved = row.positions_change * (1 - 2 * sells) * size + members - kind["settle"] * leg.before.position
+    table.require("position_moves", leg.position_change - moved)
     fee = table.register("fee", FEE_BITS)
     table.require("fee_kind", (1 - kind["trade"] - row.second * kind["liquidate"]) * fee)
     received = (kind["deposit"] - kind["withdraw"]) * query("amount") - cash - fee
+    received = received + _add_settlement(table, row, leg)
     moved = leg.after.collateral - leg.settled_collateral - received
     table.require("collateral_moves", (1 - kind["collect"] - kind["form"]) * moved)
     collected = kind["collect"] * (leg.after.collateral - leg.before.collateral)
@@ -270,13 +132,18 @@ def _add_exchange(table: Table, row: Row, leg: Leg) -> None:
     table.add_to_sum("liquidation_fees", kind["liquidate"] * fee - row.second * collected)
 
 
-def _limbs(table: Table, name: str) -> list[Expression]:
-    """The limbs of a register that the table already has, lowest first."""
-    return [query(f"{name}_{i}") for i in range(table.registers[name].bits // table.limb_bits)]
-
-
-def _composed(table: Table, limbs: list[Expression]) -> Expression:
-    return total([limb * (1 << i * table.limb_bits) for i, limb in enumerate(limbs)])
+def _add_settlement(table: Table, row: Row, leg: Leg) -> Expression:
+    """What an expired option pays: its position at the settlement price, rounded down; 0 in a key without options."""
+    settle = row.kind["settle"]
+    if settle.constant == 0:
+        return settle
+    value, dust = table.witness("settlement"), table.register("settlement_dust", PRICE_FRACTION)
+    worth = leg.before.position * query("price")
+    table.require("settlement", settle * (worth - value * (1 << PRICE_FRACTION) - dust))
+    # an option's index stays 0: no funding may be smuggled in with the settlement
+    table.require("settles_no_funding", settle * (leg.before.collateral - leg.settled_collateral))
+    table.send("expired", "expired", settle, query("tick"), leg.market)
+    return settle * value
 
 
 def _add_rules(table: Table, row: Row, leg: Leg) -> None:
@@ -299,9 +166,11 @@ def _add_tiers(table: Table, row: Row, leg: Leg) -> None:
     open_tier = table.boolean("open_tier")
     table.require("open_tier_rule", open_tier * (1 - leg.initial - refuse))
     table.require("open_tier_needed", leg.initial * row.positions_change * (1 - open_tier))
-    add_tier_lookup(table, leg, "before", leg.reducing, leg.reducing * MAINTENANCE)
+    scanned = ADDONS * leg.rest.scanned
+    add_tier_lookup(table, leg, "before", leg.reducing, leg.reducing * MAINTENANCE + scanned)
     after = leg.initial + leg.reducing + refuse * (1 - row.system) - query("oversized")
-    add_tier_lookup(table, leg, "after", after, INITIAL * (leg.initial + refuse) + (INITIAL_OPEN - INITIAL) * open_tier)
+    requirement = INITIAL * (leg.initial + refuse) + (INITIAL_OPEN - INITIAL) * open_tier
+    add_tier_lookup(table, leg, "after", after, requirement + scanned)
 
 
 def _add_margin(table: Table, row: Row, leg: Leg) -> None:
@@ -335,11 +204,11 @@ def _add_prices(table: Table, row: Row, leg: Leg, parameters: Parameters) -> Non
     trade, liquidate, price = row.kind["trade"], row.kind["liquidate"], query("price")
     value = query("size") * price
     cap = trade * parameters.trade_fee_cap + row.second * liquidate * parameters.liquidation_fee_cap
-    table.register("fee_room", PRODUCT_BITS, cap * value - _composed(table, _limbs(table, "fee")) * (1 << 32))
+    table.register("fee_room", PRODUCT_BITS, cap * value - table.composed(table.limbs("fee")) * (1 << 32))
     band = trade * parameters.trade_band + liquidate * parameters.liquidation_band
     bound = band * value + (trade + liquidate) * DUST_BAND
     paid = query("cash") * (1 << PRICE_FRACTION) - leg.position_change * price
-    share_kept = _composed(table, _limbs(table, "margin"))
+    share_kept = table.composed(table.limbs("margin"))
     unique = (1 << PRICE_FRACTION) * leg.maintenance_before() - 1 - share_kept
     off = (trade + liquidate) * paid * (1 << PRICE_FRACTION)
     table.register("band", PRODUCT_BITS, bound - off + row.second * row.kind["deleverage"] * unique)

@@ -21,6 +21,7 @@ from circuits.expression import Expression
 from circuits.field import MODULUS
 from circuits.margin.cell import ACCOUNT, EMPTY_CELL, SYSTEM, Cell
 from circuits.margin.circuit import margin_circuit
+from circuits.margin.kinds import L1_CODES
 from circuits.margin.leg import FUNDING_FRACTION
 from circuits.margin.parameters import Market, Parameters, Shape, Tier
 from circuits.margin.statement import (
@@ -33,7 +34,6 @@ from circuits.margin.statement import (
 )
 from circuits.margin.statement_rules import check_statement
 from circuits.margin.tiers import NOTIONAL_LIMIT
-from circuits.margin.transitions import L1_CODES
 from circuits.program import Compiled, compile_program
 from circuits.table import Table
 from zkmargin import witness

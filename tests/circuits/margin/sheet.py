@@ -7,9 +7,9 @@ from typing import Any
 from circuits.check import rows
 from circuits.expression import Expression, queries
 from circuits.field import MODULUS
+from circuits.margin.kinds import PAIR_KINDS
 from circuits.margin.leg import TIER_PARTS
 from circuits.margin.parameters import Tier
-from circuits.margin.transitions import PAIR_KINDS
 from tests.circuits.margin.forge import Case, difference, low_limbs
 
 LEG = re.compile(r"_([ab])(?=_|$)")

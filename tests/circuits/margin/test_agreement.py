@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from circuits.check import check
 from circuits.margin.circuit import margin_circuit
+from circuits.margin.kinds import KINDS
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import Statement, public_scalars, public_terms
 from circuits.margin.statement_rules import check_statement
 from circuits.margin.tiers import build_tiers
-from circuits.margin.transitions import KINDS
 from tests.circuits.margin.agreement import agree
 from tests.circuits.margin.situations import INDICES, PRICES, situation
 from tests.margin_scenario import every_kind

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from circuits.margin.transitions import KINDS, L1_CODES
+from circuits.margin.kinds import KINDS, L1_CODES
 from tests.circuits.margin.agreement import Claim, begin, claims, finished
 from tests.circuits.margin.forge import failures
 from tests.circuits.margin.situations import situation
