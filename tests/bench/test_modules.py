@@ -1,0 +1,21 @@
+"""The cost of a check under each risk module, at the smallest size."""
+
+import pytest
+from click.testing import CliRunner
+
+from bench.modules import NAMES, checks_of, main, module_batch
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_leg_checks_an_account_of_its_own(name: str) -> None:
+    _, shape, batch = module_batch(name, 9, 8)
+    legs = [leg for step in batch.steps for leg in step.legs]
+    assert len({leg.address for leg in legs}) == len(legs) == sum(checks_of(name, 9).values())
+    passed = sum(len(leg.group.cells) for leg in legs if leg.group is not None)
+    assert shape.groups // 2 < passed <= shape.groups or passed == shape.groups == 0
+
+
+def test_it_proves_verifies_and_tells() -> None:
+    result = CliRunner().invoke(main, ["--size", "7", "--runs", "1", "--limb-bits", "8"], terminal_width=200)
+    assert result.exit_code == 0, result.output
+    assert all(name in result.output for name in NAMES)
