@@ -12,6 +12,7 @@ from circuits.margin.solvency_statement import (
     check_solvency,
     solvency_columns,
     solvency_scalars,
+    solvency_terms,
 )
 from circuits.strict_json import loads
 from verifier.curve import Point
@@ -79,10 +80,10 @@ class SolvencyClaim:
         return solvency_scalars(self.statement)
 
     def public_columns(self) -> Mapping[ColumnKey, Sequence[int]]:
-        return solvency_columns(self.statement)
+        return solvency_columns(self.statement, self.parameters.portfolio)
 
     def public_terms(self) -> Sequence[PublicTerm]:
-        return []
+        return solvency_terms(self.statement)
 
     def state_commitments(self) -> Mapping[ColumnKey, Point]:
         return {("book", "content"): self.statement.root}

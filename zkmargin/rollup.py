@@ -99,6 +99,16 @@ class Rollup:
             raise StoreError(f"{self.store.path}: damaged, batch {number} is not what its input gives")
         return batch, told
 
+    def last_scenarios(self) -> tuple[tuple[int, ...], ...]:
+        """What the oracle said of scenarios at the last tick: nothing where the key has none; before the first batch,
+        when nobody holds anything, that they change nothing."""
+        portfolio, (state, _) = self.parameters.portfolio, self.store.state()
+        if portfolio is None or not self.shape.scenarios:
+            return ()
+        if state.batch:
+            return self.store.batch(state.batch - 1).statement.scenarios[-len(self.parameters.markets) :]
+        return tuple(() if each.option is None else (0,) * portfolio.scenarios for each in portfolio.instruments)
+
     def check(self, number: int) -> list[Failure]:
         """Every violated law of a batch."""
         batch, statement = self.rebuild(number)

@@ -8,14 +8,19 @@ from typing import Any
 from circuits.check import Failure, check
 from circuits.circuit import Assignment, Circuit
 from circuits.margin.cell import EMPTY, SYSTEM, unpack
-from circuits.margin.circuit import tier_rows
 from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS
 from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.portfolio import Vector
 from circuits.margin.solvency import CLASSES, PAY_BIAS, solvency_circuit
-from circuits.margin.solvency_statement import SolvencyStatement, Totals, solvency_columns, solvency_scalars
-from circuits.margin.statement import OracleRow
+from circuits.margin.solvency_statement import (
+    SolvencyStatement,
+    Totals,
+    solvency_columns,
+    solvency_scalars,
+    solvency_terms,
+)
+from circuits.margin.statement import OracleRow, scenario_vectors
 from circuits.margin.tiers import NOTIONAL_LIMIT
-from circuits.margin.transitions import MAINTENANCE
 from prover.backend import Backend
 from prover.key import ProvingKey, setup
 from prover.prove import prove
@@ -27,8 +32,10 @@ from verifier.curve import Point
 from verifier.key import INSECURE, VerifyingKey
 from verifier.proof import Layout
 from verifier.solvency import SolvencyClaim, encode_solvency_parameters
+from zkmargin.recorder import Recorder, Values
 from zkmargin.rollup import Rollup
-from zkmargin.witness import Values, columns_of, padded, range_count
+from zkmargin.solvency_groups import UNGROUPED, group_rows
+from zkmargin.witness import columns_of, lookup_columns, scenario_columns
 
 NO_TIER = (0, 0, 0, 0)
 
@@ -84,19 +91,29 @@ def judge(content: int, parameters: Parameters, rows: Sequence[OracleRow]) -> Ju
     return Judged(kind, values, equity, maintenance, (cell.market, tier.lower) if tier else None)
 
 
-def book_totals(cells: Mapping[int, int], parameters: Parameters, rows: Sequence[OracleRow]) -> Totals:
-    """The sums over the book, in integers."""
+def book_totals(
+    cells: Mapping[int, int], parameters: Parameters, rows: Sequence[OracleRow], vectors: Sequence[Vector] = ()
+) -> Totals:
+    """The sums over the book, in integers. vectors: of each market's scenarios, where portfolios are judged by them."""
     counts: Counter[str] = Counter()
-    for content in cells.values():
-        cell, judged = unpack(content), judge(content, parameters, rows)
-        counts["collateral"] += cell.collateral
-        if judged.kind in CLASSES:
+    recorder = _recorder(parameters, rows, vectors)
+    for address, content in cells.items():
+        cell = unpack(content)
+        if cell.is_head:
+            _, kind, equity, maintenance = group_rows(address, _group(cells, address), rows[0].tick, recorder)
+        else:
+            counts["collateral"] += cell.collateral
+            counts["unsettled_funding"] += cell.position * cell.index if cell.holds_money else 0
+            if cell.is_member:
+                continue
+            judged = judge(content, parameters, rows)
+            kind, equity, maintenance = judged.kind, judged.equity, judged.maintenance
+        if kind in CLASSES:
             counts["accounts"] += 1
-            counts[judged.kind] += 1
-            counts["unsettled_funding"] += cell.position * cell.index
-            counts["deficit" if judged.kind == "under" else "equity"] += abs(judged.equity)
-        if judged.kind == "thin":
-            counts["shortfall"] += judged.maintenance - (judged.equity << PRICE_FRACTION)
+            counts[kind] += 1
+            counts["deficit" if kind == "under" else "equity"] += abs(equity)
+        if kind == "thin":
+            counts["shortfall"] += maintenance - (equity << PRICE_FRACTION)
     system = {name: unpack(cells.get(address, 0)).collateral for name, address in _system(parameters)}
     names = ("accounts", "thin", "under", "oversized", "equity", "shortfall", "deficit")
     sums = {name: counts[name] for name in (*names, "collateral", "unsettled_funding")}
@@ -111,33 +128,67 @@ def solvency_assignment(
     backend: Backend | None = None,
 ) -> Assignment:
     """All witness, state and public columns. cells: the non-empty ones, packed."""
-    table, size = circuit.table("book"), circuit.table("lookups").size
-    tiers: Counter[tuple[int, int]] = Counter()
-    oracle: Counter[int] = Counter()
-    empty = judge(0, parameters, statement.oracle).values
-
-    def filled() -> Iterator[Values]:
-        for address in range(table.size):
-            if address not in cells:
-                yield empty
-                continue
-            judged = judge(cells[address], parameters, statement.oracle)
-            if judged.tier is not None:
-                tiers[judged.tier] += 1
-            if judged.kind in CLASSES:
-                oracle[judged.values["market"]] += 1
-            yield judged.values
-
-    book: dict[str, Any] = columns_of(table, filled(), solvency_scalars(statement), backend)
+    table = circuit.table("book")
+    vectors: Sequence[Vector] = ()
+    if parameters.portfolio is not None and statement.scenarios:
+        vectors = scenario_vectors(statement.oracle, statement.scenarios, parameters.portfolio)
+    recorder = _recorder(parameters, statement.oracle, vectors)
+    scalars = solvency_scalars(statement)
+    filled = _filled(table.size, parameters, statement.oracle, cells, recorder)
+    book: dict[str, Any] = columns_of(table, filled, scalars, backend)
     book["content"] = Words.sparse(table.size, cells)
-    used = [tiers[row[1], row[3]] if row[2] == MAINTENANCE else 0 for row in tier_rows(parameters)]
-    lookups: dict[str, Any] = {
-        "range_count": range_count(circuit, {"book": book}, size),
-        "tier_count": padded(used, size),
-        "oracle_count": padded([oracle[row.market] for row in statement.oracle], size),
-    }
-    lookups |= {name: padded(values, size) for (_, name), values in solvency_columns(statement).items()}
-    return {"book": book, "lookups": lookups}
+    limbs = {"book": book}
+    if "scenarios" in {table.name for table in circuit.tables}:
+        limbs["scenarios"] = scenario_columns(circuit, recorder, scalars, backend)
+    listed = solvency_columns(statement, parameters.portfolio)
+    return limbs | {"lookups": lookup_columns(circuit, parameters, listed, limbs, recorder)}
+
+
+def _filled(
+    size: int,
+    parameters: Parameters,
+    rows: Sequence[OracleRow],
+    cells: Mapping[int, int],
+    recorder: Recorder,
+) -> Iterator[Values]:
+    """The rows of the book, cell by cell, their lookups counted."""
+    nothing = dict.fromkeys(("equity_sum", "maintenance_sum"), 0)
+    empty = UNGROUPED | nothing | judge(0, parameters, rows).values
+    address = 0
+    while address < size:
+        content = cells.get(address, 0)
+        if content and unpack(content).is_head:
+            contents = _group(cells, address)
+            grouped, *_ = group_rows(address, contents, rows[0].tick, recorder)
+            yield from (empty | row for row in grouped)
+            address += len(contents)
+            continue
+        if not content:
+            yield empty
+        else:
+            yield empty | _alone(content, parameters, rows, recorder)
+        address += 1
+
+
+def _alone(content: int, parameters: Parameters, rows: Sequence[OracleRow], recorder: Recorder) -> Values:
+    """The row of a cell that is no group's."""
+    judged = judge(content, parameters, rows)
+    values, market = judged.values, judged.values["market"]
+    if judged.kind in CLASSES:
+        recorder.look_up(rows[0].tick, market)
+    if judged.tier is not None:
+        recorder.maintenance(market, values["notional"])
+    sums = {"equity_sum": judged.equity, "maintenance_sum": judged.maintenance if judged.tier is not None else 0}
+    return values | sums | {"short": values["negative"] * values["magnitude"]}
+
+
+def _group(cells: Mapping[int, int], head: int) -> list[int]:
+    return [cells[head + i] for i in range(unpack(cells[head]).position)]
+
+
+def _recorder(parameters: Parameters, rows: Sequence[OracleRow], vectors: Sequence[Vector]) -> Recorder:
+    keys = [(row.tick, row.market) for row in rows]
+    return Recorder(parameters, dict(zip(keys, rows, strict=True)), dict(zip(keys, vectors, strict=False)))
 
 
 def solvency_layout(parameters: Parameters, shape: Shape) -> Layout:
@@ -158,15 +209,24 @@ def solvency_statement(
     batch: int,
     chain: int = 0,
     contract: int = 0,
+    scenarios: Sequence[tuple[int, ...]] = (),
 ) -> SolvencyStatement:
-    """The statement of the state that is committed in root."""
-    totals = book_totals(cells, parameters, rows)
-    return SolvencyStatement(batch, root, tuple(rows), totals, chain, contract)
+    """The statement of the state that is committed in root. scenarios: what the oracle said of them at that tick, where
+    the key has portfolios."""
+    vectors: Sequence[Vector] = ()
+    if parameters.portfolio is not None and scenarios:
+        vectors = scenario_vectors(rows, scenarios, parameters.portfolio)
+    totals = book_totals(cells, parameters, rows, vectors)
+    left: tuple[int, ...] = ()
+    if parameters.has_options:
+        found = [cell for cell in map(unpack, cells.values()) if cell.holds_money]
+        left = tuple(sum(cell.position for cell in found if cell.market == row.market) for row in rows)
+    return SolvencyStatement(batch, root, tuple(rows), totals, chain, contract, tuple(scenarios), left)
 
 
 def check_book(circuit: Circuit, statement: SolvencyStatement, assignment: Assignment) -> list[Failure]:
     """Every violated law, without cryptography."""
-    return check(circuit, assignment, solvency_scalars(statement), [])
+    return check(circuit, assignment, solvency_scalars(statement), solvency_terms(statement))
 
 
 def prove_solvency(
@@ -184,7 +244,8 @@ def prove_state(rollup: Rollup, progress: Progress | None = None) -> tuple[Verif
     (state, root), srs = rollup.store.state(), rollup.proving_key().srs
     key = solvency_key(rollup.parameters, rollup.shape, srs, srs.backend)
     home = (state.batch, state.chain, state.contract)
-    statement = solvency_statement(state.cells, root, rollup.parameters, state.oracle_rows(), *home)
+    rows = state.oracle_rows()
+    statement = solvency_statement(state.cells, root, rollup.parameters, rows, *home, rollup.last_scenarios())
     assignment = solvency_assignment(key.circuit, rollup.parameters, statement, state.cells, srs.backend)
     proof = prove_solvency(key, statement, assignment, srs.backend, progress)
     verify(key.verifying, SolvencyClaim.under(key.verifying, statement), proof, srs.kind == INSECURE)

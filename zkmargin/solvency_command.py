@@ -64,7 +64,7 @@ def verify(
     told: dict[str, object] = {"verdict": "accepted", "root": [hex(c) for c in statement.root or (0, 0)]}
     told |= {"batches": statement.batch, **asdict(statement.totals), "solvent": statement.totals.solvent}
     if vault is not None:
-        rounding = statement.totals.rounding(vault)
+        rounding = statement.rounding(vault)
         told["vault"] = "holds what the state says" if rounding >= 0 else "holds less than the state says"
         told["rounding, quote * 2^-32"] = rounding
     show(told, as_json)

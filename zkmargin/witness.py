@@ -19,7 +19,7 @@ from circuits.margin.circuit import tier_rows
 from circuits.margin.kinds import EVERY_KIND, GROUP_PAIR_KINDS, L1_CODES, PAIR_KINDS
 from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS, TIER_PARTS
 from circuits.margin.parameters import Parameters
-from circuits.margin.statement import Statement, public_columns, public_scalars, vectors
+from circuits.margin.statement import Statement, public_columns, public_scalars, scenario_vectors
 from circuits.table import Table
 from prover.backend import Backend, Vector
 from prover.program import Scalars, run_on_domain
@@ -60,7 +60,7 @@ def build_assignment(
     keys = [(row.tick, row.market) for row in statement.oracle]
     told: Sequence[tuple[int, ...]] = ()
     if parameters.portfolio is not None and statement.scenarios:
-        told = vectors(statement, parameters.portfolio)
+        told = scenario_vectors(statement.oracle, statement.scenarios, parameters.portfolio)
     recorder = Recorder(parameters, dict(zip(keys, statement.oracle, strict=True)), dict(zip(keys, told)))  # noqa: B905
     kinds = [kind for kind in EVERY_KIND if kind in table.columns]
     filled = (
@@ -71,13 +71,26 @@ def build_assignment(
     scalars = public_scalars(statement)
     transitions = columns_of(table, _counted(filled, scalars["next_queue"]), scalars, backend)
     limbs = {"transitions": transitions}
-    present = {table.name: table for table in circuit.tables}
-    for name, unused, made in (("groups", UNUSED_PASS, recorder.passes), ("scenarios", UNUSED_SCAN, recorder.scans)):
-        if (extra := present.get(name)) is not None:
-            padding = repeat(unused, extra.size - len(made))
-            limbs[name] = columns_of(extra, chain(made, padding), scalars, backend)
-    lookups = _lookup_columns(circuit, parameters, statement, limbs, recorder)
+    if "join" in kinds:
+        groups = circuit.table("groups")
+        passed = chain(recorder.passes, repeat(UNUSED_PASS, groups.size - len(recorder.passes)))
+        limbs["groups"] = columns_of(groups, passed, scalars, backend)
+    if statement.scenarios:
+        limbs["scenarios"] = scenario_columns(circuit, recorder, scalars, backend)
+    lookups = lookup_columns(circuit, parameters, public_columns(statement, parameters.portfolio), limbs, recorder)
     return limbs | {"cells": _cell_columns(circuit.table("cells"), old, new, recorder), "lookups": lookups}
+
+
+def scenario_columns(
+    circuit: Circuit, recorder: Recorder, scalars: Mapping[str, int], backend: Backend | None
+) -> dict[str, Sequence[int]]:
+    """The columns of the scenarios' table, from the blocks that were recorded."""
+    table = circuit.table("scenarios")
+    if len(recorder.scans) > table.size:
+        raise WitnessError(f"{len(recorder.scans)} rows of scenarios for a table of {table.size}")
+    return columns_of(
+        table, chain(recorder.scans, repeat(UNUSED_SCAN, table.size - len(recorder.scans))), scalars, backend
+    )
 
 
 def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[int, Step]]:
@@ -284,18 +297,18 @@ def _cell_columns(
     return columns
 
 
-def _lookup_columns(
+def lookup_columns(
     circuit: Circuit,
     parameters: Parameters,
-    statement: Statement,
+    listed: Mapping[tuple[str, str], Sequence[int]],
     limbs: Mapping[str, Mapping[str, Sequence[int]]],
     recorder: Recorder,
 ) -> dict[str, Sequence[int]]:
+    """The columns of the lookups table. listed: its public ones; limbs: the columns of the tables with registers."""
     size = circuit.table("lookups").size
     columns: dict[str, Any] = {"range_count": range_count(circuit, limbs, size)}
     tier_count = [recorder.tier_uses.get((row[1], row[2], row[3]), 0) for row in tier_rows(parameters)]
     columns["tier_count"] = padded(tier_count, size)
-    listed = public_columns(statement, parameters.portfolio)
     uses = {"oracle": recorder.oracle_uses, "vector": recorder.vector_uses, "expired": recorder.expired_uses}
     for name, counts in uses.items():
         if ("lookups", f"{name}_tick") in listed:

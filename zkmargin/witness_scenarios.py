@@ -1,5 +1,8 @@
 """The witness of portfolios: the block of the scenarios' table that judges a leg."""
 
+from collections.abc import Sequence
+
+from circuits.margin.cell import Cell
 from circuits.margin.portfolio import SCENARIOS_MAX, taken
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import Group, Leg
@@ -30,6 +33,16 @@ def scan(group: Group, leg: Leg, place: int, tick: int, changes: bool, recorder:
         after = before
     recorder.scans[-1]["last"] = 1
     return before, after
+
+
+def hold(head: int, members: Sequence[Cell], tick: int, recorder: Recorder) -> int:
+    """Appends the block of a portfolio that nothing changes, at time 0; what its worst scenario takes."""
+    block = _Block(recorder, {"time": 0, "group": head, "tick": tick})
+    for number, cell in enumerate(members):
+        block.add("position", cell.market, cell.position, max(-cell.position, 0), int(number == 0))
+    worst = block.turn()
+    recorder.scans[-1]["last"] = 1
+    return worst
 
 
 class _Block:

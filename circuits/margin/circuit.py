@@ -28,11 +28,11 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
     if shape.groups:
         tables.append(groups_table(shape))
     if shape.scenarios:
-        tables.append(scenarios_table(shape, _scenarios(parameters, shape)))
+        tables.append(scenarios_table(shape, scenarios_of(parameters, shape)))
     return Circuit(tables)
 
 
-def _scenarios(parameters: Parameters, shape: Shape) -> int:
+def scenarios_of(parameters: Parameters, shape: Shape) -> int:
     """How many scenarios portfolios are judged by; ParameterError where they are not both given and in a group."""
     if parameters.portfolio is None:
         raise ParameterError("scenarios", "a table for portfolios, and parameters without a portfolio")
@@ -68,7 +68,7 @@ def lookups_table(parameters: Parameters, shape: Shape) -> Table:
     listed, *oracle = [table.public(f"oracle_{name}") for name in ORACLE_COLUMNS]
     table.receive("oracle", "oracle", listed * table.witness("oracle_count"), *oracle)
     if shape.scenarios:
-        width = _scenarios(parameters, shape) + 1
+        width = scenarios_of(parameters, shape) + 1
         names = ["listed", "tick", "market", *map(str, range(width))]
         listed, *vector = [table.public(f"vector_{name}") for name in names]
         table.receive("vector", "vector", listed * table.witness("vector_count"), *vector)

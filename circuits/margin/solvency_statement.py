@@ -4,9 +4,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
-from circuits.margin.circuit import ORACLE_COLUMNS
+from circuits.circuit import PublicTerm
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import InvalidStatement, OracleRow, Point
+from circuits.margin.portfolio import Portfolio
+from circuits.margin.statement import (
+    InvalidStatement,
+    OracleRow,
+    Point,
+    oracle_columns,
+    require,
+    scenario_vectors,
+)
 from circuits.margin.statement_rules import check_row
 from circuits.strict_json import loads
 
@@ -52,7 +60,8 @@ class Totals:
 class SolvencyStatement:
     """The book of the state committed in root, which `batch` batches led to, at one tick's oracle rows.
 
-    chain, contract: as in a batch's statement.
+    chain, contract, scenarios: as in a batch's statement. unsettled: of each market, what its positions sum to, which
+    is not zero for options that have expired alone.
     """
 
     batch: int
@@ -61,6 +70,8 @@ class SolvencyStatement:
     totals: Totals
     chain: int = 0
     contract: int = 0
+    scenarios: tuple[tuple[int, ...], ...] = ()
+    unsettled: tuple[int, ...] = ()
     version: int = VERSION
 
     def encode(self) -> bytes:
@@ -68,6 +79,8 @@ class SolvencyStatement:
         words = [self.version, self.chain, self.contract, self.batch, *(self.root or (0, 0)), len(self.oracle)]
         words += [word for row in self.oracle for word in (row.tick, row.time, row.market, row.price, row.index)]
         words += asdict(self.totals).values()
+        words += [len(self.scenarios), *(word for row in self.scenarios for word in (len(row), *row))]
+        words += [len(self.unsettled), *self.unsettled]
         return b"".join((word % WORD).to_bytes(32, "big") for word in words)
 
     def to_json(self) -> str:
@@ -88,7 +101,17 @@ class SolvencyStatement:
         rows = tuple(OracleRow(**_numbers("oracle", OracleRow, row)) for row in oracle)
         totals = Totals(**_numbers("totals", Totals, values["totals"]))
         rest = _integers("statement", {name: values[name] for name in ("batch", "chain", "contract", "version")})
-        return cls(root=point, oracle=rows, totals=totals, **rest)
+        lists = {name: values[name] for name in ("scenarios", "unsettled")}
+        if not isinstance(lists["scenarios"], list):
+            raise InvalidStatement("scenarios: no list")
+        scenarios = tuple(_list("scenarios", row) for row in lists["scenarios"])
+        unsettled = _list("unsettled", lists["unsettled"])
+        return cls(root=point, oracle=rows, totals=totals, scenarios=scenarios, unsettled=unsettled, **rest)
+
+    def rounding(self, vault: int) -> int:
+        """`Totals.rounding`, less what options that have expired will still pay, or be paid, in quote * 2^-32."""
+        worth = sum(left * row.price for left, row in zip(self.unsettled, self.oracle, strict=False))
+        return self.totals.rounding(vault) - (worth << 16)
 
 
 def check_solvency(statement: SolvencyStatement, parameters: Parameters, shape: Shape) -> None:
@@ -108,6 +131,7 @@ def check_solvency(statement: SolvencyStatement, parameters: Parameters, shape: 
         raise InvalidStatement("the oracle rows are not of one tick")
     for row in statement.oracle:
         check_row(row)
+    _check_portfolio(statement, parameters, shape)
     for name, value in asdict(statement.totals).items():
         limit = shape.cells if name in COUNTS else 1 << 192
         lowest = -limit if name in ("collateral", "unsettled_funding", "fees", "insurance") else 0
@@ -115,15 +139,36 @@ def check_solvency(statement: SolvencyStatement, parameters: Parameters, shape: 
             raise InvalidStatement(f"totals: {name} {value} is out of range")
 
 
+def _check_portfolio(statement: SolvencyStatement, parameters: Parameters, shape: Shape) -> None:
+    """Scenarios where the key has portfolios, and nothing left but of expired options."""
+    portfolio, time = parameters.portfolio, statement.oracle[0].time
+    if portfolio is None or not shape.scenarios:
+        require(not statement.scenarios, "scenarios: the key has no portfolios")
+    else:
+        scenario_vectors(statement.oracle, statement.scenarios, portfolio)
+    if portfolio is None or not portfolio.has_options:
+        require(not statement.unsettled, "unsettled: the key has no options")
+        return
+    require(len(statement.unsettled) == len(parameters.markets), "unsettled: a number for each market is needed")
+    for market, left in enumerate(statement.unsettled):
+        require(abs(left) < 1 << 100, f"unsettled: {left} is out of range")
+        require(left == 0 or portfolio.expired(market, time), f"unsettled: market {market} has not expired")
+
+
+def solvency_terms(statement: SolvencyStatement) -> list[PublicTerm]:
+    """What is left of each market answers its positions."""
+    return [PublicTerm("positions", -left, (market,)) for market, left in enumerate(statement.unsettled) if left]
+
+
 def solvency_scalars(statement: SolvencyStatement) -> dict[str, int]:
     return {"tick": statement.oracle[0].tick, **asdict(statement.totals)}
 
 
-def solvency_columns(statement: SolvencyStatement) -> dict[tuple[str, str], list[int]]:
-    """The oracle rows as columns of the lookups table."""
-    rows = [(1, r.tick, r.market, r.price, r.index) for r in statement.oracle]
-    columns = zip(*rows, strict=True)
-    return {("lookups", f"oracle_{name}"): list(values) for name, values in zip(ORACLE_COLUMNS, columns, strict=True)}
+def solvency_columns(
+    statement: SolvencyStatement, portfolio: Portfolio | None = None
+) -> dict[tuple[str, str], list[int]]:
+    """The oracle rows as columns of the lookups table, and what a portfolio adds to them."""
+    return oracle_columns(statement.oracle, statement.scenarios, portfolio)
 
 
 def _exact(where: str, names: list[str], data: object) -> Mapping[str, object]:
@@ -131,6 +176,12 @@ def _exact(where: str, names: list[str], data: object) -> Mapping[str, object]:
         wrong = sorted(set(names) ^ set(data)) if isinstance(data, dict) else "no object"
         raise InvalidStatement(f"{where}: missing or unknown fields: {wrong}")
     return data
+
+
+def _list(where: str, data: object) -> tuple[int, ...]:
+    if not isinstance(data, list):
+        raise InvalidStatement(f"{where}: no list")
+    return tuple(_integers(where, {str(i): value for i, value in enumerate(data)}).values())
 
 
 def _pair(data: object) -> tuple[int, int]:

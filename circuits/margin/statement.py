@@ -135,18 +135,24 @@ def _encode(words: Iterable[int]) -> bytes:
 
 
 def public_columns(statement: Statement, portfolio: Portfolio | None = None) -> dict[tuple[str, str], list[int]]:
+    """The oracle rows as columns of the lookups table, and what a portfolio adds to them."""
+    return oracle_columns(statement.oracle, statement.scenarios, portfolio)
+
+
+def oracle_columns(
+    oracle: Sequence[OracleRow], scenarios: Sequence[tuple[int, ...]], portfolio: Portfolio | None
+) -> dict[tuple[str, str], list[int]]:
     """The oracle rows as columns of the lookups table, from row 0 on; with a portfolio, where the key judges any, their
     scenario vectors, and the expired options."""
-    rows = [(1, r.tick, r.market, r.price, r.index) for r in statement.oracle]
-    columns = _public("oracle", ORACLE_COLUMNS, rows)
+    columns = _public("oracle", ORACLE_COLUMNS, [(1, r.tick, r.market, r.price, r.index) for r in oracle])
     if portfolio is None:
         return columns
-    if statement.scenarios:
-        found = zip(statement.oracle, vectors(statement, portfolio), strict=True)
+    if scenarios:
+        found = zip(oracle, scenario_vectors(oracle, scenarios, portfolio), strict=True)
         names = ("listed", "tick", "market", *map(str, range(portfolio.scenarios + 1)))
         columns |= _public("vector", names, [(1, row.tick, row.market, *vector) for row, vector in found])
     if portfolio.has_options:
-        expired = [row for row in statement.oracle if portfolio.expired(row.market, row.time)]
+        expired = [row for row in oracle if portfolio.expired(row.market, row.time)]
         columns |= _public("expired", EXPIRED_COLUMNS, [(1, row.tick, row.market) for row in expired])
     return columns
 
@@ -156,14 +162,16 @@ def _public(name: str, parts: Sequence[str], rows: Sequence[tuple[int, ...]]) ->
     return {("lookups", f"{name}_{part}"): values for part, values in columns.items()}
 
 
-def vectors(statement: Statement, portfolio: Portfolio) -> list[Vector]:
+def scenario_vectors(
+    oracle: Sequence[OracleRow], scenarios: Sequence[tuple[int, ...]], portfolio: Portfolio
+) -> list[Vector]:
     """The scenario vector of each oracle row; InvalidStatement where the oracle may not say what it says."""
-    require(len(statement.scenarios) == len(statement.oracle), "scenarios: a row for each oracle row is needed")
+    require(len(scenarios) == len(oracle), "scenarios: a row for each oracle row is needed")
     markets = len(portfolio.instruments)
     result: list[Vector] = []
-    for first in range(0, len(statement.oracle), markets):
-        rows = statement.oracle[first : first + markets]
-        given = statement.scenarios[first : first + markets]
+    for first in range(0, len(oracle), markets):
+        rows = oracle[first : first + markets]
+        given = scenarios[first : first + markets]
         try:
             result += portfolio.vectors([row.price for row in rows], rows[0].time, given)
         except ValueError as error:

@@ -6,7 +6,16 @@ from itertools import groupby, pairwise
 from circuits.field import MODULUS
 from circuits.margin.cell import CROSS, GROUP_MAX, PORTFOLIO, ROOM_UNIT
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require, vectors
+from circuits.margin.statement import (
+    L1_KINDS,
+    VERSION,
+    InvalidStatement,
+    L1Row,
+    OracleRow,
+    Statement,
+    require,
+    scenario_vectors,
+)
 
 REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
 AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
@@ -86,7 +95,7 @@ def _check_scenarios(statement: Statement, parameters: Parameters, shape: Shape)
     if not shape.scenarios or parameters.portfolio is None:
         require(not statement.scenarios, "scenarios: the key has no portfolios")
         return
-    vectors(statement, parameters.portfolio)
+    scenario_vectors(statement.oracle, statement.scenarios, parameters.portfolio)
 
 
 def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> None:

@@ -1,0 +1,81 @@
+"""Groups of cells in a solvency proof: the rows of a group, judged in its last one."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from circuits.margin.cell import PORTFOLIO, Cell, unpack
+from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS
+from circuits.margin.solvency import PAY_BIAS
+from circuits.margin.tiers import NOTIONAL_LIMIT
+from zkmargin.recorder import Recorder, Values
+from zkmargin.rules import Refused, equity, funding_payment
+from zkmargin.witness_scenarios import hold
+
+UNGROUPED: Values = dict.fromkeys(
+    ("head", "grouped", "inner", "portfolio", "offset", "length", "scanned", "closes", "short", "worst"), 0
+)
+
+
+def group_classes(equity: int, maintenance: int) -> str:
+    """The class of an account whose every cell has a tier."""
+    if equity < 0:
+        return "under"
+    return "healthy" if equity << PRICE_FRACTION >= maintenance else "thin"
+
+
+def group_rows(head: int, contents: Sequence[int], tick: int, recorder: Recorder) -> tuple[list[Values], str, int, int]:
+    """The rows of a group's cells, head first, with its class, equity and maintenance: `none` where it has no members.
+
+    Refused (code group) where a member has left the tiers: such a book has no proof.
+    """
+    cells = [unpack(content) for content in contents]
+    portfolio = cells[0].module == PORTFOLIO
+    common = {"length": len(cells), "portfolio": int(portfolio)}
+    rows = [_digits(cells[0]) | common | {"head": 1, "equity_sum": 0, "maintenance_sum": 0}]
+    if len(cells) == 1:
+        return rows, "none", 0, 0
+    values, requirements = [], []
+    for offset, cell in enumerate(cells[1:], 1):
+        row, worth, required = _member(cell, head + offset, tick, portfolio, recorder)
+        row |= {"grouped": 1, "inner": int(offset < len(cells) - 1), "offset": offset, "scanned": int(portfolio)}
+        rows.append(row | common)
+        values.append(worth)
+        requirements.append(required)
+    worst = hold(head, cells[1:], tick, recorder) if portfolio else 0
+    total, required = sum(values), sum(requirements) + (worst << PRICE_FRACTION)
+    kind = group_classes(total, required)
+    if kind == "under":  # its last cell needs no tier
+        requirements[-1] = 0
+        rows[-1] |= dict.fromkeys(("tier_lower", "tier_upper", "tier_rate", "tier_deduction"), 0)
+        recorder.forget_maintenance(cells[-1].market, rows[-1]["notional"], portfolio)
+    for row, worth, needed in zip(rows[1:], accumulate(values), accumulate(requirements), strict=True):
+        row |= {"equity_sum": worth, "maintenance_sum": needed}
+    rows[-1] |= {kind: 1, "closes": int(portfolio), "worst": worst}
+    return rows, kind, total, required
+
+
+def _digits(cell: Cell) -> Values:
+    negative = int(cell.position < 0)
+    return UNGROUPED | {
+        "collateral": cell.collateral + SIGN_BIAS,
+        "magnitude": abs(cell.position),
+        "negative": negative,
+        "position": cell.position,
+        "market": cell.market,
+        "settled_index": cell.index + SIGN_BIAS,
+        "short": negative * abs(cell.position),
+    }
+
+
+def _member(cell: Cell, address: int, tick: int, portfolio: bool, recorder: Recorder) -> tuple[Values, int, int]:
+    """A member's row, its equity and its maintenance."""
+    listed = recorder.look_up(tick, cell.market)
+    pay = funding_payment(cell.position, listed.index - cell.index)
+    notional = abs(cell.position) * listed.price
+    if notional >= NOTIONAL_LIMIT:
+        raise Refused("group", f"cell {address} is beyond the last tier, and its group has no requirement")
+    lower, upper, rate, deduction = recorder.maintenance(cell.market, notional, portfolio)
+    row = _digits(cell) | {"price": listed.price, "index": listed.index, "pay": pay + PAY_BIAS, "notional": notional}
+    row["dust"] = (pay << FUNDING_FRACTION) - cell.position * (listed.index - cell.index)
+    row |= {"tier_lower": lower, "tier_upper": upper, "tier_rate": rate, "tier_deduction": deduction}
+    return row, equity(cell.collateral - pay, cell.position, listed.price), rate * notional - deduction
