@@ -1,0 +1,656 @@
+"""A tamper for every law that groups, portfolios and options add to the circuit, with all the laws that it breaks."""
+
+from collections.abc import Callable
+
+from circuits.field import MODULUS, inverse
+from circuits.margin.portfolio import taken
+from tests.circuits.margin.groups_story import SCENARIOS, tell
+from tests.circuits.margin.paper import Paper
+
+Tamper = Callable[[Paper], object]
+GROUP_TAMPERS: dict[str, tuple[Tamper, frozenset[str]]] = {}
+HALF = inverse(2)
+G, S, T = "groups", "scenarios", "transitions"
+SUMS = tuple(f"scenarios.sum_{i}" for i in range(SCENARIOS + 1))
+ALSO: dict[str, tuple[str, ...]] = {
+    "bus.own": (
+        "bus.memory",
+        "bus.sums",
+    ),
+    "groups.above": ("bus.tier",),
+    "groups.address_follows": ("bus.own",),
+    "groups.below": ("bus.tier",),
+    "groups.follows": (
+        "bus.memory",
+        "bus.oracle",
+        "bus.tier",
+        "groups.address_follows",
+        "groups.below",
+        "groups.kind",
+        "groups.last",
+        "groups.offset_follows",
+    ),
+    "groups.head_boolean": (
+        "bus.memory",
+        "groups.kind",
+        "groups.last",
+    ),
+    "groups.head_length": ("groups.whole_group",),
+    "groups.head_offset": (
+        "bus.own",
+        "bus.sums",
+        "groups.kind",
+        "groups.whole_group",
+    ),
+    "groups.last": ("bus.sums",),
+    "groups.last_boolean": (
+        "bus.sums",
+        "groups.last",
+        "groups.whole_group",
+    ),
+    "groups.member_boolean": (
+        "bus.memory",
+        "bus.oracle",
+        "bus.tier",
+        "groups.address_follows",
+        "groups.below",
+        "groups.follows",
+        "groups.kind",
+        "groups.last",
+        "groups.offset_follows",
+    ),
+    "groups.offset_follows": (
+        "bus.own",
+        "groups.kind",
+    ),
+    "groups.one_role": (
+        "bus.memory",
+        "groups.follows",
+        "groups.head_length",
+        "groups.head_offset",
+        "groups.kind",
+    ),
+    "groups.own_boolean": (
+        "bus.memory",
+        "bus.oracle",
+        "bus.own",
+        "bus.tier",
+        "groups.below",
+        "groups.own_member",
+    ),
+    "groups.own_member": (
+        "bus.memory",
+        "bus.oracle",
+        "bus.own",
+        "bus.tier",
+        "groups.funding",
+    ),
+    "groups.portfolio_follows": (
+        "bus.sums",
+        "bus.tier",
+        "groups.scanned",
+    ),
+    "groups.scanned": ("bus.position",),
+    "groups.time_follows": ("bus.own",),
+    "groups.whole_group": (
+        "bus.memory",
+        "bus.sums",
+        "groups.equity_sum",
+        "groups.initial_sum",
+        "groups.kind",
+        "groups.maintenance_sum",
+    ),
+    "scenarios.change_boolean": (
+        "bus.change",
+        "bus.vector",
+        "scenarios.changed",
+        "scenarios.goes_on",
+        "scenarios.last",
+        "scenarios.one_role",
+        "scenarios.turn_before_change",
+    ),
+    "scenarios.ends_turned": (
+        "bus.position",
+        "bus.vector",
+        "bus.worst",
+    ),
+    "scenarios.goes_on": (
+        "scenarios.found_one",
+        "scenarios.last",
+        "scenarios.whole_turn",
+    ),
+    "scenarios.last": ("bus.worst",),
+    "scenarios.last_boolean": (
+        "bus.worst",
+        "scenarios.ends_turned",
+        "scenarios.last",
+    ),
+    "scenarios.one_change": (
+        "bus.change",
+        "bus.vector",
+        "scenarios.changed",
+        "scenarios.found",
+        "scenarios.turn_begins",
+        "scenarios.whole_turn",
+        *SUMS,
+    ),
+    "scenarios.one_role": (
+        "scenarios.found_one",
+        "scenarios.goes_on",
+        "scenarios.group_same",
+        "scenarios.slack",
+        "scenarios.tick_same",
+        "scenarios.time_same",
+        "scenarios.whole_turn",
+    ),
+    "scenarios.position_boolean": (
+        "bus.position",
+        "bus.vector",
+        "scenarios.goes_on",
+        "scenarios.last",
+        "scenarios.one_role",
+        "scenarios.positions_first",
+    ),
+    "scenarios.positions_first": (
+        "bus.change",
+        "bus.position",
+        "bus.worst",
+    ),
+    "scenarios.start_adds": (
+        "scenarios.goes_on",
+        "scenarios.positions_first",
+    ),
+    "scenarios.start_boolean": (
+        "scenarios.goes_on",
+        "scenarios.positions_first",
+        "scenarios.start_adds",
+    ),
+    "scenarios.turn_before_change": (
+        "bus.change",
+        "bus.position",
+        "scenarios.changed",
+    ),
+    "scenarios.turn_begins": ("scenarios.whole_turn",),
+    "scenarios.turn_boolean": (
+        "scenarios.found_one",
+        "scenarios.goes_on",
+        "scenarios.last",
+        "scenarios.one_role",
+        "scenarios.whole_turn",
+    ),
+    "scenarios.whole_turn": ("scenarios.turn_begins",),
+    "transitions.form_boolean": (
+        "bus.l1",
+        "bus.memory",
+        "transitions.form_room",
+        "transitions.kind_after",
+        "transitions.module",
+        "transitions.one_kind",
+        "transitions.position_moves",
+        "transitions.queue_next",
+    ),
+    "transitions.form_room": ("bus.l1",),
+    "transitions.join_boolean": (
+        "bus.memory",
+        "bus.oracle",
+        "transitions.join_pair",
+        "transitions.kind",
+        "transitions.kind_after",
+        "transitions.market_change",
+        "transitions.moved_member",
+        "transitions.one_kind",
+    ),
+    "transitions.join_pair": (
+        "bus.memory",
+        "transitions.kind",
+        "transitions.kind_after",
+        "transitions.position_moves",
+    ),
+    "transitions.join_place": (
+        "transitions.kind_after",
+        "transitions.moved_head",
+    ),
+    "transitions.leave_boolean": (
+        "bus.memory",
+        "transitions.kind",
+        "transitions.kind_after",
+        "transitions.leave_pair",
+        "transitions.moved_member",
+        "transitions.one_kind",
+    ),
+    "transitions.leave_pair": (
+        "bus.memory",
+        "transitions.kind",
+        "transitions.kind_after",
+        "transitions.position_moves",
+    ),
+    "transitions.leave_place": (
+        "transitions.kind",
+        "transitions.moved_head",
+    ),
+    "transitions.linked": (
+        "bus.own",
+        "bus.sums",
+        "transitions.rest_equity",
+        "transitions.rest_initial",
+        "transitions.rest_maintenance",
+    ),
+    "transitions.member_boolean": (
+        "transitions.kind",
+        "transitions.kind_after",
+        "transitions.member_kind",
+    ),
+    "transitions.member_kind": (
+        "transitions.kind",
+        "transitions.kind_after",
+    ),
+    "transitions.module": (
+        "transitions.form_room",
+        "transitions.kind_after",
+    ),
+    "transitions.moved_head": ("bus.memory",),
+    "transitions.moved_member": (
+        "transitions.kind",
+        "transitions.kind_after",
+    ),
+    "transitions.relief": (
+        "bus.worst",
+        "transitions.margin",
+    ),
+    "transitions.rescanned": ("bus.change",),
+    "transitions.scanned": (
+        "bus.position",
+        "bus.worst",
+    ),
+    "transitions.scanned_boolean": (
+        "bus.position",
+        "bus.worst",
+        "transitions.scanned",
+    ),
+    "transitions.settle_boolean": (
+        "bus.expired",
+        "bus.memory",
+        "bus.oracle",
+        "transitions.kind",
+        "transitions.kind_after",
+        "transitions.one_kind",
+    ),
+    "transitions.settlement": ("bus.memory",),
+    "transitions.settles_no_funding": (
+        "bus.memory",
+        "transitions.funding",
+    ),
+}
+"""What a tamper cannot help breaking beside its law, where there is such."""
+FREE_PASS, FREE_SCAN, PAD = 200, 1500, 2 * 40  # rows that nothing uses
+
+
+def breaks(name: str) -> Callable[[Tamper], Tamper]:
+    """Registers a tamper for a law."""
+
+    def register(tamper: Tamper) -> Tamper:
+        assert name not in GROUP_TAMPERS, name
+        GROUP_TAMPERS[name] = tamper, frozenset((name, *ALSO.get(name, ())))
+        return tamper
+
+    return register
+
+
+def add(name: str, tamper: Tamper) -> None:
+    breaks(name)(tamper)
+
+
+def leg(step: str, second: int = 0) -> int:
+    """The row of a leg of a named step."""
+    return 2 * tell().places[step] + second
+
+
+def rows_of(table: str, step: str) -> list[int]:
+    """The rows of a step's pass, or of its block of scenarios, in their order."""
+    paper, time = tell().paper, tell().places[step] + 1
+    used = ("head", "member") if table == G else ("position", "turn", "change")
+    columns = [paper.columns[table][name] for name in used]
+    found = zip(paper.columns[table]["time"], *columns, strict=True)
+    return [row for row, (at, *roles) in enumerate(found) if at == time and any(roles)]
+
+
+def a_pass(place: int, step: str = "withdraw") -> int:
+    return rows_of(G, step)[place]
+
+
+def a_scan(place: int, step: str = "withdraw_portfolio") -> int:
+    return rows_of(S, step)[place]
+
+
+def follow_sums(paper: Paper, **more: int) -> None:
+    """The leg is told other sums than those of the pass."""
+    paper.add(G, a_pass(2), **{f"{name}_sum": value for name, value in more.items()})
+    paper.add(T, leg("withdraw"), **{f"rest_{name}": value for name, value in more.items()})
+
+
+def follow_worst(paper: Paper, more: int) -> None:
+    """Another worst scenario, in the block and in the leg."""
+    for row in range(a_scan(4), a_scan(20) + 1):
+        paper.add(S, row, worst=more, before=more)
+    paper.add(T, leg("withdraw_portfolio"), worst=more, worst_after=more)
+
+
+def rescan(paper: Paper, step: str, second: int = 0) -> None:
+    """The sums, the worst of each turn, and what the leg is told follow from the positions and vectors in a block."""
+    block, sums, runs = rows_of(S, step), [0] * (SCENARIOS + 1), []
+    for row in block:
+        if paper.read(S, row, "turn"):
+            sums = [*sums[1:], sums[0]]
+        else:
+            size, short = (_signed(paper.read(S, row, name)) for name in ("size", "short"))
+            vector = [_signed(paper.read(S, row, f"vector_{i}")) for i in range(SCENARIOS + 1)]
+            sums = [a + b for a, b in zip(sums, taken(size, short, vector), strict=True)]
+            runs.append(max(sums))  # in the row before a turn, the largest of all
+        paper.write(S, row, **{f"sum_{i}": value for i, value in enumerate(sums)})
+    changes = [row for row in block if paper.read(S, row, "change")]
+    turns = [row for row in block if paper.read(S, row, "turn")]
+    first = [row for row in turns if not changes or row < changes[0]]
+    worst = {row: runs[-2] if changes and row in first else runs[-1] for row in turns}
+    for turn in (first, turns[len(first) :]):
+        found = 0
+        for row in turn:
+            hit = int(not found and _signed(paper.read(S, row, "sum_16")) == worst[row])
+            found |= hit
+            paper.write(S, row, worst=worst[row], hit=hit, found=found)
+    for row in block:
+        paper.write(S, row, before=worst[first[0]] if row >= first[0] else 0)
+    paper.write(T, leg(step, second), worst=worst[first[0]], worst_after=worst[turns[-1]])
+
+
+def _signed(value: int) -> int:
+    return value - MODULUS if value > MODULUS // 2 else value
+
+
+for name in ("portfolio", "open_tier", "negative"):
+    add(f"groups.{name}_boolean", lambda p, n=name: p.write(G, FREE_PASS, **{n: HALF}))
+add("groups.head_boolean", lambda p: p.write(G, FREE_PASS, head=HALF))
+add("groups.member_boolean", lambda p: p.write(G, FREE_PASS, member=HALF))
+add("groups.own_boolean", lambda p: p.write(G, FREE_PASS, own=HALF))
+add("groups.last_boolean", lambda p: p.write(G, FREE_PASS, last=HALF))
+for name in ("equity", "maintenance", "initial"):
+    add(f"groups.{name}_sum", lambda p, n=name: follow_sums(p, **{n: 1}))
+for name in ("address", "offset", "time", "tick", "length"):
+    add(f"groups.{name}_follows", lambda p, n=name: p.add(G, a_pass(1), **{n: 1}))
+add("groups.kind", lambda p: p.add(G, FREE_PASS, kind=1))
+add("groups.position", lambda p: p.add(G, FREE_PASS, position=1))
+add("groups.notional", lambda p: p.add(G, FREE_PASS, notional=1))
+add("groups.short", lambda p: p.add(G, FREE_PASS, short=1))
+
+
+@breaks("groups.one_role")
+def a_member_that_is_a_head_as_well(p: Paper) -> None:
+    p.write(G, a_pass(1), head=1)
+
+
+@breaks("groups.own_member")
+def a_head_that_nobody_reads(p: Paper) -> None:
+    """Its length would be anything."""
+    p.write(G, a_pass(0), own=1)
+
+
+@breaks("groups.follows")
+def a_member_of_no_group(p: Paper) -> None:
+    p.write(G, FREE_PASS, member=1)
+
+
+@breaks("groups.head_offset")
+def a_group_that_begins_later(p: Paper) -> None:
+    for place in range(3):
+        p.add(G, a_pass(place), offset=1)
+
+
+@breaks("groups.head_length")
+def a_group_that_is_said_to_be_longer(p: Paper) -> None:
+    for place in range(3):
+        p.add(G, a_pass(place), length=1)
+
+
+@breaks("groups.whole_group")
+def the_last_member_left_out(p: Paper) -> None:
+    """Whatever it owes."""
+    p.write(G, a_pass(2), member=0, last=0)
+    p.write(G, a_pass(1), last=1)
+
+
+@breaks("groups.last")
+def a_pass_without_an_end(p: Paper) -> None:
+    p.write(G, a_pass(2), last=0)
+
+
+@breaks("groups.funding")
+def a_member_that_owes_no_funding(p: Paper) -> None:
+    p.add(G, a_pass(2), settled=1)
+    follow_sums(p, equity=1 << 16)
+
+
+@breaks("groups.above")
+def a_tier_above_the_notional(p: Paper) -> None:
+    p.add(G, a_pass(2), lower=1 << 50)
+
+
+@breaks("groups.below")
+def a_tier_below_the_notional(p: Paper) -> None:
+    p.write(G, a_pass(2), upper=1)
+
+
+@breaks("groups.scanned")
+def a_cross_group_before_the_scenarios(p: Paper) -> None:
+    p.write(G, a_pass(2), scanned=1)
+
+
+@breaks("groups.portfolio_follows")
+def a_member_judged_by_another_module(p: Paper) -> None:
+    p.write(G, a_pass(2), portfolio=1)
+
+
+for name in ("position", "change", "turn", "start", "last", "hit"):
+    add(f"scenarios.{name}_boolean", lambda p, n=name: p.write(S, FREE_SCAN, **{n: HALF}))
+for name in ("time", "group", "tick"):
+    add(f"scenarios.{name}_same", lambda p, n=name: p.add(S, a_scan(6), **{n: 1}))
+for entry in range(SCENARIOS + 1):
+    add(f"scenarios.sum_{entry}", lambda p, n=entry: p.add(S, FREE_SCAN, **{f"sum_{n}": 1}))
+for name in ("changed", "found", "before"):
+    add(f"scenarios.{name}", lambda p, n=name: p.add(S, FREE_SCAN, **{n: 1}))
+add("scenarios.turn_goes_on", lambda p: p.add(S, a_scan(9), entry=1))
+add("scenarios.same_worst", lambda p: p.add(S, a_scan(10), worst=1, before=1))
+
+
+@breaks("scenarios.one_role")
+def a_position_that_turns_the_register(p: Paper) -> None:
+    p.write(S, a_scan(0), turn=1)
+
+
+@breaks("scenarios.start_adds")
+def a_block_that_begins_with_nothing(p: Paper) -> None:
+    p.write(S, FREE_SCAN, start=1)
+
+
+@breaks("scenarios.goes_on")
+def a_turn_of_no_block(p: Paper) -> None:
+    p.write(S, FREE_SCAN, turn=1)
+
+
+@breaks("scenarios.turn_begins")
+def a_turn_that_leaves_out_its_first_scenario(p: Paper) -> None:
+    for place in range(4, 21):
+        p.add(S, a_scan(place), entry=1)
+
+
+@breaks("scenarios.whole_turn")
+def a_turn_that_ends_before_the_last_scenario(p: Paper) -> None:
+    for place in range(4, 21):
+        p.add(S, a_scan(place), entry=-1)
+
+
+@breaks("scenarios.positions_first")
+def a_position_after_the_turn(p: Paper) -> None:
+    """It takes part in what is judged after the trade alone."""
+    p.write(S, a_scan(21, "trade_portfolio"), position=1, change=0)
+    rows = rows_of(S, "trade_portfolio")
+    for row in rows[21:]:
+        p.write(S, row, changed=0, before=p.read(S, row, "worst"))
+
+
+@breaks("scenarios.turn_before_change")
+def a_change_before_the_turn(p: Paper) -> None:
+    p.write(S, a_scan(3), position=0, change=1)
+
+
+@breaks("scenarios.one_change")
+def two_changes(p: Paper) -> None:
+    p.write(S, a_scan(30, "trade_portfolio"), turn=0, change=1)
+
+
+@breaks("scenarios.last")
+def a_block_without_an_end(p: Paper) -> None:
+    p.write(S, a_scan(20), last=0)
+
+
+@breaks("scenarios.ends_turned")
+def a_block_that_judges_nothing(p: Paper) -> None:
+    p.write(S, FREE_SCAN, position=1, start=1, last=1)
+
+
+@breaks("scenarios.slack")
+def the_second_worst_scenario(p: Paper) -> None:
+    """One sum is beyond what is said to be the worst."""
+    rows = range(a_scan(4), a_scan(20) + 1)
+    judged = [p.read(S, row, "sum_16") for row in rows]
+    signed = [value - MODULUS if value > MODULUS // 2 else value for value in judged]
+    worst, second = sorted(set(signed), reverse=True)[:2]
+    follow_worst(p, second - worst)
+    for row, value in zip(rows, signed, strict=True):
+        p.write(S, row, hit=int(value == second), found=int(second in signed[: row - rows[0] + 1]))
+
+
+@breaks("scenarios.hit")
+def worse_than_any_scenario(p: Paper) -> None:
+    """Who is to be refused, or liquidated."""
+    follow_worst(p, 1)
+
+
+@breaks("scenarios.found_one")
+def no_scenario_is_the_worst(p: Paper) -> None:
+    follow_worst(p, 1)
+    for row in range(a_scan(4), a_scan(20) + 1):
+        p.write(S, row, hit=0, found=0)
+
+
+for name in ("form", "join", "leave", "settle", "member", "scanned"):
+    add(f"transitions.{name}_boolean", lambda p, n=name: p.write(T, PAD, **{n: HALF}))
+for name in ("kind", "kind_after", "short", "short_after", "rest_equity", "rest_maintenance", "rest_initial"):
+    add(f"transitions.{name}", lambda p, n=name: p.add(T, PAD, **{n: 1}))
+for name, column in (("unscanned", "worst"), ("unscanned_after", "worst_after"), ("rescanned", "rescanned")):
+    add(f"transitions.{name}", lambda p, n=column: p.add(T, PAD, **{n: 1}))
+add("transitions.scanned", lambda p: p.write(T, PAD, scanned=1))
+
+
+@breaks("transitions.join_pair")
+def a_member_that_its_head_does_not_count(p: Paper) -> None:
+    p.write(T, leg("join", 1), join=0)
+
+
+@breaks("transitions.leave_pair")
+def a_head_that_counts_who_has_left(p: Paper) -> None:
+    p.write(T, leg("leave", 1), leave=0)
+
+
+@breaks("transitions.form_room")
+def more_room_than_was_asked_for(p: Paper) -> None:
+    p.add(T, leg("form"), amount=1)
+
+
+@breaks("transitions.module")
+def a_module_that_is_none(p: Paper) -> None:
+    p.write(T, leg("form"), module=3)
+
+
+@breaks("transitions.join_place")
+def a_member_farther_behind(p: Paper) -> None:
+    p.add(T, leg("join"), offset=1)
+
+
+@breaks("transitions.leave_place")
+def another_than_the_last_leaves(p: Paper) -> None:
+    p.add(T, leg("leave"), offset=1)
+
+
+@breaks("transitions.moved_head")
+def a_member_of_another_head(p: Paper) -> None:
+    p.add(T, leg("join"), address=1)
+
+
+@breaks("transitions.moved_member")
+def an_account_joins_as_an_account(p: Paper) -> None:
+    p.write(T, leg("join"), member=0)
+
+
+@breaks("transitions.member_kind")
+def a_member_that_is_opened_alone(p: Paper) -> None:
+    p.write(T, leg("open"), member=1)
+
+
+@breaks("transitions.linked")
+def a_member_judged_alone(p: Paper) -> None:
+    p.write(T, leg("withdraw"), linked=0)
+
+
+@breaks("transitions.relief")
+def a_worse_scenario_after_reducing(p: Paper) -> None:
+    p.add(T, leg("reduce_portfolio"), worst=-(1 << 40))
+
+
+@breaks("transitions.settlement")
+def more_than_the_settlement_price(p: Paper) -> None:
+    p.add(T, leg("settle"), settlement=1, collateral_after=1)
+
+
+@breaks("transitions.settles_no_funding")
+def funding_with_the_settlement(p: Paper) -> None:
+    p.add(T, leg("settle"), settled_collateral=1, collateral_after=1)
+
+
+@breaks("bus.own")
+def a_pass_of_another_group(p: Paper) -> None:
+    """The leg's own cell is not in it."""
+    for place in range(3):
+        p.add(G, a_pass(place), address=12)
+
+
+@breaks("bus.sums")
+def sums_of_another_pass(p: Paper) -> None:
+    p.add(T, leg("withdraw"), rest_equity=1 << 20)
+
+
+@breaks("bus.position")
+def a_hedge_that_is_not_there(p: Paper) -> None:
+    p.add(S, a_scan(0), size=-100)
+    rescan(p, "withdraw_portfolio")
+
+
+@breaks("bus.change")
+def a_smaller_change(p: Paper) -> None:
+    p.add(S, a_scan(21, "trade_portfolio"), size=1)
+    rescan(p, "trade_portfolio")
+
+
+@breaks("bus.worst")
+def a_smaller_worst_than_the_blocks(p: Paper) -> None:
+    p.add(T, leg("withdraw_portfolio"), worst=-1, worst_after=-1)
+
+
+@breaks("bus.vector")
+def a_scenario_that_the_oracle_did_not_publish(p: Paper) -> None:
+    p.add(S, a_scan(0), vector_3=1)
+    rescan(p, "withdraw_portfolio")
+
+
+@breaks("bus.expired")
+def an_option_settled_before_its_expiry(p: Paper) -> None:
+    expired = p.columns["lookups"]["expired_listed"]
+    expired[:] = [0] * len(expired)
