@@ -40,7 +40,7 @@ PROVE = importlib.import_module("prover.prove")
 @lru_cache(maxsize=4)
 def key_of(parameters: Parameters, shape: Shape) -> tuple[ProvingKey, Backend]:
     backend = get_backend("cpu")
-    return margin_key(parameters, shape, insecure_srs(backend, 1 << 10, b"cheats"), backend), backend
+    return margin_key(parameters, shape, insecure_srs(backend, 1 << 12, b"cheats"), backend), backend
 
 
 def commit(key: ProvingKey, backend: Backend, column: object) -> Point:

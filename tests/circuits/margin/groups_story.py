@@ -98,6 +98,10 @@ CELLS = {
     **group(40, PORTFOLIO, 4, (-83_000, 1000, BTC), (0, 0, CALL)),  # the same
 }
 
+for _market in (BTC, ETH, CALL, PUT):  # the other side of every position
+    _held = sum(cell.position for cell in CELLS.values() if cell.holds_money and cell.market == _market)
+    CELLS[44 + _market] = Cell(5_000_000, -_held, 0, _market, ACCOUNT)
+
 
 def first_tick() -> Tick:
     rows = ((P_BTC, 0), (P_ETH, 0), (P_CALL, 0), (P_PUT, 0))

@@ -1,0 +1,234 @@
+"""Random transactions on accounts, groups and portfolios: what the machine accepts the circuit proves, and its amounts
+are those of fractions."""
+
+from fractions import Fraction
+from math import ceil
+from random import Random
+
+import pytest
+
+from circuits.margin.cell import PORTFOLIO
+from circuits.margin.circuit import margin_circuit
+from circuits.margin.statement import Statement, public_scalars, public_terms
+from circuits.margin.statement_rules import check_statement
+from tests.circuits.margin.groups_story import (
+    BTC,
+    CALL,
+    CALLS,
+    CELLS,
+    ETH,
+    INSURANCE,
+    P_CALL,
+    P_PUT,
+    PUT,
+    PUTS,
+    SHAPE,
+    parameters,
+)
+from tests.circuits.margin.paper import Paper
+from zkmargin.batch import Batch, BatchBuilder
+from zkmargin.context import Context
+from zkmargin.risk import deleverage_cash
+from zkmargin.rules import Refused, Settled, initial_room
+from zkmargin.state import State
+from zkmargin.transactions import (
+    Cover,
+    Deleverage,
+    Deposit,
+    Form,
+    Join,
+    Leave,
+    Liquidate,
+    Settle,
+    Tick,
+    Touch,
+    Trade,
+    Transaction,
+    Transfer,
+    Withdraw,
+)
+from zkmargin.witness import build_assignment
+
+RULES = parameters()
+MEMBERS = [address for address, cell in CELLS.items() if cell.is_member]
+ACCOUNTS = [2, 3, 4, 5, 6]
+HEADS = [address for address, cell in CELLS.items() if cell.is_head]
+
+
+class Stream:
+    """Proposals over the story's cells; most are valid."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.state = State.genesis(RULES)
+        self.state.batch, self.state.cells = 1, {address: cell.pack() for address, cell in CELLS.items()}
+        self.builder = BatchBuilder(self.state, RULES, SHAPE)
+        self.time, self.prices = 1000, [100 << 16, 10 << 16]
+        self.accepted: list[str] = []
+
+    @property
+    def context(self) -> Context:
+        return self.builder.machine.context
+
+    def tick(self) -> Tick:
+        self.time += self.random.randrange(1, 3000)
+        self.prices = [price * self.random.randrange(90, 111) // 100 for price in self.prices]
+        indices = [self.random.randrange(-(1 << 30), 1 << 30) for _ in self.prices]
+        expired = self.time >= 5000
+        settled = self.state.rows[PUT][0] if self.state.time >= 5000 else max((12 << 16) - self.prices[ETH], 1)
+        rows = [*zip(self.prices, indices, strict=True), (P_CALL, 0), (settled if expired else P_PUT, 0)]
+        return Tick(self.time, tuple(rows), ((), (), CALLS, () if expired else PUTS))
+
+    def proposal(self) -> Transaction:
+        rng = self.random
+        a, b = rng.sample([*MEMBERS, *ACCOUNTS], 2)
+        market = self.state.cell(b).market
+        same = [
+            address for address in (*MEMBERS, *ACCOUNTS) if self.state.cell(address).market == market and address != b
+        ]
+        a = rng.choice(same or [a])
+        size, queue = rng.choice((1, 7, 50, 300)), self.state.queue
+        worth = size * self.state.rows[market][0] >> 16
+        held = self.state.cell(b).position
+        direction = rng.choice((1, -1))
+        bankrupt = self._deleverage(a, b, size) if held else Touch(a)
+        match rng.randrange(13):
+            case 0 | 1 | 2 | 3:
+                return Trade(a, b, size, direction, direction * worth, 0, rng.choice((0, worth // 200)))
+            case 4:
+                return Withdraw(b, rng.choice((1, 500, 20_000, 10**6)), queue)
+            case 5:
+                return Deposit(b, rng.randrange(1, 5000), queue)
+            case 6:
+                return Transfer(b, a, rng.choice((1, 300, 30_000)))
+            case 7 | 8:
+                size = min(abs(held), size) or 1
+                cash = (
+                    -(-held * self.state.rows[market][0] >> 16)
+                    if size == abs(held)
+                    else ((1 if held > 0 else -1) * (size * self.state.rows[market][0] >> 16))
+                )
+                return Liquidate(a, b, size, cash, 0)
+            case 9:
+                return bankrupt
+            case 10:
+                return Cover(b, rng.choice((1, 50, 5000)))
+            case 11:
+                return rng.choice(
+                    (
+                        Form(48, 4, queue, rng.choice(("cross", "portfolio"))),
+                        Join(rng.choice(HEADS), rng.choice((BTC, CALL))),
+                        Leave(rng.choice(HEADS)),
+                    )
+                )
+            case _:
+                return rng.choice((Touch(b), Settle(16), Settle(5), Settle(34)))
+
+    def _deleverage(self, a: int, b: int, size: int) -> Transaction:
+        try:
+            account = self.context.judged(b)
+            size = min(size, abs(account.before.position))
+            return Deleverage(a, b, size, deleverage_cash(account, size)) if account.maintenance() else Touch(b)
+        except Refused:
+            return Touch(b)
+
+    def run(self, attempts: int) -> Batch:
+        assert self.builder.add(self.tick()) is None
+        for number in range(1, attempts):
+            proposal = self.tick() if number % 20 == 0 else self.proposal()
+            if self.builder.add(proposal) is None:
+                self.accepted.append(type(proposal).__name__)
+        return self.builder.finish()
+
+
+def paper_of(batch: Batch) -> Paper:
+    lists = batch.last_oracle, batch.ticks, batch.next_queue, batch.l1, tuple(batch.diff.items())
+    statement = Statement(batch.number, None, None, *lists, scenarios=batch.scenarios)
+    check_statement(statement, RULES, SHAPE)
+    assert Statement.decode(statement.encode()) == statement == Statement.from_json(statement.to_json())
+    circuit = margin_circuit(RULES, SHAPE)
+    assignment = build_assignment(circuit, RULES, statement, batch.steps, batch.old, batch.new)
+    return Paper(circuit, assignment, public_scalars(statement), public_terms(statement))
+
+
+def proves(seeds: range) -> set[str]:
+    accepted: set[str] = set()
+    for seed in seeds:
+        stream = Stream(seed)
+        assert paper_of(stream.run(90)).failures() == set(), seed
+        accepted |= set(stream.accepted)
+    return accepted
+
+
+KINDS = {
+    "Tick", "Trade", "Withdraw", "Deposit", "Transfer", "Liquidate", "Deleverage", "Cover", "Form", "Join", "Leave",
+    "Touch", "Settle",
+}  # fmt: skip
+
+
+def test_what_the_machine_accepts_the_circuit_proves() -> None:
+    assert proves(range(12)) == KINDS
+
+
+@pytest.mark.long
+def test_what_the_machine_accepts_the_circuit_proves_at_length() -> None:
+    proves(range(100, 400))
+
+
+def in_fractions(stream: Stream, address: int) -> tuple[Fraction, Fraction, Fraction]:
+    """Equity, maintenance and initial requirement of a member's group, in quote units, from the rules' words."""
+    state, head = stream.state, address - stream.state.cell(address).offset
+    portfolio, length = state.cell(head).module == PORTFOLIO, state.cell(head).position
+    equity = maintenance = initial = Fraction(0)
+    losses, shorts = [Fraction(0)] * 16, Fraction(0)
+    for place in range(head + 1, head + length):
+        cell = state.cell(place)
+        price, index = (Fraction(part, 1 << bits) for part, bits in zip(state.rows[cell.market], (16, 32), strict=True))
+        cash = cell.collateral - ceil(cell.position * (index - Fraction(cell.index, 1 << 32)))
+        equity += cash + cell.position * price
+        assert RULES.portfolio is not None
+        tiers = RULES.portfolio.instruments[cell.market].addons if portfolio else RULES.markets[cell.market].tiers
+        notional = abs(cell.position) * price
+        tier = next(tier for tier in tiers if tier.lower <= notional * 65536 < tier.upper)
+        maintenance += notional * Fraction(tier.maintenance_rate, 1 << 16) - Fraction(
+            tier.maintenance_deduction, 1 << 32
+        )
+        initial += notional * Fraction(tier.initial_rate, 1 << 16) - Fraction(tier.initial_deduction, 1 << 32)
+        if portfolio:
+            charge, *changes = state.vectors[cell.market]
+            shorts += max(-cell.position, 0) * Fraction(charge, 1 << 16)
+            losses = [loss - cell.position * Fraction(d, 1 << 16) for loss, d in zip(losses, changes, strict=True)]
+    worst = max(*losses, shorts) if portfolio else Fraction(0)
+    assert RULES.portfolio is not None
+    return equity, maintenance + worst, initial + worst * Fraction(RULES.portfolio.initial_factor, 1 << 16)
+
+
+def in_integers(account: Settled) -> tuple[Fraction, Fraction, Fraction]:
+    room = initial_room(account, account.moved(0).after)
+    initial = (account.equity << 16) - room
+    return Fraction(account.equity, 1 << 16), Fraction(account.maintenance(), 1 << 32), Fraction(initial, 1 << 32)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_amounts_are_those_of_fractions(seed: int) -> None:
+    stream = Stream(seed)
+    stream.run(40)
+    members = [address for address, cell in stream.state.occupied() if cell.is_member]
+    assert len(members) > 10
+    for address in members:
+        assert in_integers(stream.context.judged(address)) == in_fractions(stream, address)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_positions_and_money_are_conserved(seed: int) -> None:
+    """Positions of a market change by settlements alone; nobody is paid out of a group below its initial margin."""
+    stream = Stream(seed)
+    sums = [sum(c.position for _, c in stream.state.occupied() if c.holds_money and c.market == m) for m in range(3)]
+    batch = stream.run(90)
+    after = [sum(c.position for _, c in stream.state.occupied() if c.holds_money and c.market == m) for m in range(3)]
+    assert after == sums
+    for step in batch.steps:
+        if step.kind in ("withdraw", "transfer") and step.a is not None and step.a.before.is_member:
+            assert step.rule_a == "initial" and step.a.group is not None
+    insurance = stream.state.cell(INSURANCE).collateral
+    assert insurance >= 0
