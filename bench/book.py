@@ -8,7 +8,7 @@ from random import Random
 from typing import Literal
 
 from circuits.margin.cell import ACCOUNT, Cell, unpack
-from circuits.margin.leg import PRICE_FRACTION
+from circuits.margin.modules import PRICE_FRACTION
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.tiers import build_tiers
 from zkmargin.batch import Batch, BatchBuilder

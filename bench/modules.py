@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.book import FIRST_ACCOUNT, power_above
-from circuits.margin.cell import ACCOUNT, CROSS, PORTFOLIO, Cell, head_kind, member_kind
+from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
+from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.portfolio import Instrument, Option, Portfolio
 from circuits.margin.tiers import build_tiers
@@ -32,7 +33,6 @@ from zkmargin.transactions import Tick, Trade, Transaction
 PRICE, PREMIUM = 30_000 << 16, 900 << 16
 LINEAR, OPTIONS, SCENARIOS = 4, 4, 16
 EXPIRY = 1 << 30
-GROUP_CELLS = {CROSS: 16, PORTFOLIO: 64}
 NAMES = {"isolated": 1, "cross": 16, "portfolio": 64, "mixed": 16}
 """Cells that a check reads; of the mixed batch, on the average."""
 
@@ -79,7 +79,7 @@ def build_book(accounts: dict[str, int], random: Random) -> Book:
         traders["isolated"].append(address)
         address += 1
     for name, module in (("cross", CROSS), ("portfolio", PORTFOLIO)):
-        size = GROUP_CELLS[module]
+        size = NAMES[name]
         for _ in range(accounts.get(name, 0)):
             cells[address] = Cell(size, size, 0, 0, head_kind(module))
             for offset in range(1, size):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from circuits.margin.cell import Cell
+from circuits.margin.modules import taken
 from circuits.margin.parameters import Parameters
-from circuits.margin.portfolio import taken
 from zkmargin.rules import Rest, Scan, Settled, require
 from zkmargin.state import State
 

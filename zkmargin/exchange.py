@@ -1,12 +1,12 @@
 """Transitions between two cells: one position change and one cash amount move from leg to leg, then fees."""
 
 from circuits.margin.cell import EMPTY, SYSTEM, Cell
+from circuits.margin.modules import PRICE_FRACTION
 from zkmargin.context import Context
 from zkmargin.operations import require_collectable
 from zkmargin.rules import (
     CASH_MAX,
     MARGIN_BITS,
-    PRICE_FRACTION,
     STRICT_BITS,
     Settled,
     initial_room,

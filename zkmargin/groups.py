@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 from circuits.margin.cell import (
-    CROSS,
     EMPTY,
     EMPTY_CELL,
     GROUP_MAX,
-    PORTFOLIO,
     ROOM_UNIT,
     Cell,
     head_kind,
     member_kind,
 )
+from circuits.margin.modules import CROSS, MODULES
 from zkmargin.context import Context
 from zkmargin.operations import require_next
 from zkmargin.rules import require
@@ -24,18 +23,18 @@ def form(context: Context, transaction: Form) -> Step:
     """The empty cell becomes the head of a group, which has no members yet and room for `room` - 1 behind it."""
     require_next(context, transaction.queue)
     cell, room = transaction.cell, transaction.room
-    modules = {"cross": CROSS, "portfolio": PORTFOLIO}
     require(context.groups > 0, "group", "this rollup's key has no groups")
-    require(transaction.module in modules, "module", f"there is no module {transaction.module}")
-    module = modules[transaction.module]
-    require(module == CROSS or context.scenarios > 0, "module", "this rollup's key has no portfolios")
+    found = [module for module in MODULES if module.groups and module.name == transaction.module]
+    require(bool(found), "module", f"groups have no module {transaction.module}")
+    [module] = found
+    require(context.scenarios > 0 or not module.scans, "module", "this rollup's key has no portfolios")
     require(2 <= room <= GROUP_MAX, "room", f"{room} is outside 2..{GROUP_MAX}")
     _require_free(context, cell)
     context.cell(cell + room - 1)
     inside = {context.parameters.fee_cell, context.parameters.insurance_cell} & set(range(cell, cell + room))
     require(not inside, "system", "a system cell is inside the group")
     leg = Leg(cell, EMPTY_CELL, Cell(room, 1, 0, 0, head_kind(module)), False)
-    amount = room * ROOM_UNIT + module - CROSS
+    amount = room * ROOM_UNIT + module.id - CROSS.id
     return Step("form", context.state.tick, leg, amount=amount, queue=transaction.queue)
 
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from circuits.margin.cell import ACCOUNT, COLLATERAL_MAX, EMPTY, EMPTY_CELL, Cell
+from circuits.margin.modules import PRICE_FRACTION
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from zkmargin.context import Context
 from zkmargin.rules import (
     AMOUNT_LIMIT,
     MARGIN_BITS,
-    PRICE_FRACTION,
     Settled,
     initial_room,
     require,

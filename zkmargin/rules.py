@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from circuits.margin.cell import COLLATERAL_MAX, COLLATERAL_MIN, POSITION_MAX, Cell
+from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION, conclude, equity, taken
 from circuits.margin.parameters import Market
-from circuits.margin.portfolio import Vector, taken
+from circuits.margin.portfolio import Vector
 from circuits.margin.tiers import NOTIONAL_LIMIT, Requirement
 from zkmargin.state import Group, Leg, Rule
 
-PRICE_FRACTION = 16  # bits behind the point of a price, a rate, a band and a fee cap
-FUNDING_FRACTION = 32  # bits behind the point of a funding index
 SIZE_MAX = 1 << 64
 CASH_MIN, CASH_MAX = -(1 << 63), (1 << 63) - 1
 FEE_LIMIT = 1 << 48
@@ -48,11 +47,6 @@ def require_register(name: str, value: int, bits: int) -> None:
 def funding_payment(position: int, index_change: int) -> int:
     """ceil(q*(I - i) / 2^32): what an account pays, in quote units; the ceiling is against the account."""
     return -(-position * index_change >> FUNDING_FRACTION)
-
-
-def equity(collateral: int, position: int, price: int) -> int:
-    """TV = c*2^16 + q*P."""
-    return (collateral << PRICE_FRACTION) + position * price
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +112,7 @@ class Settled:
 
     @property
     def equity(self) -> int:
-        return equity(self.collateral, self.before.position, self.price) + self.rest.equity
+        return self.rest.equity + int(equity(self.collateral, self.before.position, self.price))
 
     @property
     def notional(self) -> int:
@@ -131,16 +125,14 @@ class Settled:
 
     def requirement(self, position: int, kind: Requirement) -> int:
         """Of the whole account, once the cell has this position of a notional that has a tier."""
-        notional, scan = abs(position) * self.price, self.rest.scan
-        if kind == "maintenance":
-            scanned = 0 if scan is None else scan.worst(position) << PRICE_FRACTION
-            return self.market.requirement(notional, kind) + self.rest.maintenance + scanned
-        scanned = 0 if scan is None else scan.worst(position) * scan.factor
-        return self.market.requirement(notional, kind) + self.rest.initial + scanned
+        own, rest = self.market.requirement(abs(position) * self.price, kind), self.rest
+        worst, factor = (0, 0) if rest.scan is None else (rest.scan.worst(position), rest.scan.factor)
+        risk = conclude(rest.equity, rest.maintenance + own, rest.initial + own, worst, factor)
+        return int(risk.maintenance if kind == "maintenance" else risk.initial)
 
     def equity_after(self, after: Cell) -> int:
         """TV' once the cell is `after`."""
-        return equity(after.collateral, after.position, self.price) + self.rest.equity
+        return self.rest.equity + int(equity(after.collateral, after.position, self.price))
 
     def moved(self, collateral: int, position: int = 0) -> Leg:
         """The leg that changes both by these amounts; Refused when the result leaves the bit budget."""

@@ -8,7 +8,8 @@ from typing import Any
 from circuits.check import Failure, check
 from circuits.circuit import Assignment, Circuit
 from circuits.margin.cell import EMPTY, SYSTEM, unpack
-from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS
+from circuits.margin.leg import SIGN_BIAS
+from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Vector
 from circuits.margin.solvency import CLASSES, PAY_BIAS, solvency_circuit

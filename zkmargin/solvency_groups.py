@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
-from circuits.margin.cell import PORTFOLIO, Cell, unpack
-from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS
+from circuits.margin.cell import Cell, unpack
+from circuits.margin.leg import SIGN_BIAS
+from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION, equity, requirement
 from circuits.margin.solvency import PAY_BIAS
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from zkmargin.recorder import Recorder, Values
-from zkmargin.rules import Refused, equity, funding_payment
+from zkmargin.rules import Refused, funding_payment
 from zkmargin.witness_scenarios import hold
 
 UNGROUPED: Values = dict.fromkeys(
@@ -16,11 +17,11 @@ UNGROUPED: Values = dict.fromkeys(
 )
 
 
-def group_classes(equity: int, maintenance: int) -> str:
+def group_classes(worth: int, required: int) -> str:
     """The class of an account whose every cell has a tier."""
-    if equity < 0:
+    if worth < 0:
         return "under"
-    return "healthy" if equity << PRICE_FRACTION >= maintenance else "thin"
+    return "healthy" if worth << PRICE_FRACTION >= required else "thin"
 
 
 def group_rows(head: int, contents: Sequence[int], tick: int, recorder: Recorder) -> tuple[list[Values], str, int, int]:
@@ -29,7 +30,7 @@ def group_rows(head: int, contents: Sequence[int], tick: int, recorder: Recorder
     Refused (code group) where a member has left the tiers: such a book has no proof.
     """
     cells = [unpack(content) for content in contents]
-    portfolio = cells[0].module == PORTFOLIO
+    portfolio = cells[0].module.scans
     common = {"length": len(cells), "portfolio": int(portfolio)}
     rows = [_digits(cells[0]) | common | {"head": 1, "equity_sum": 0, "maintenance_sum": 0}]
     if len(cells) == 1:
@@ -78,4 +79,4 @@ def _member(cell: Cell, address: int, tick: int, portfolio: bool, recorder: Reco
     row = _digits(cell) | {"price": listed.price, "index": listed.index, "pay": pay + PAY_BIAS, "notional": notional}
     row["dust"] = (pay << FUNDING_FRACTION) - cell.position * (listed.index - cell.index)
     row |= {"tier_lower": lower, "tier_upper": upper, "tier_rate": rate, "tier_deduction": deduction}
-    return row, equity(cell.collateral - pay, cell.position, listed.price), rate * notional - deduction
+    return row, equity(cell.collateral - pay, cell.position, listed.price), requirement(rate, deduction, notional)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, PORTFOLIO, SYSTEM, Cell, unpack
+from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, SYSTEM, Cell, unpack
 from circuits.margin.parameters import Parameters
 from circuits.margin.portfolio import Vector
 from circuits.margin.statement import OracleRow
@@ -22,7 +22,7 @@ class Group:
 
     @property
     def is_portfolio(self) -> bool:
-        return self.cells[0].module == PORTFOLIO
+        return self.cells[0].module.scans
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from circuits.field import MODULUS
 from circuits.margin.cell import EMPTY_CELL, Cell
 from circuits.margin.circuit import tier_rows
 from circuits.margin.kinds import EVERY_KIND, GROUP_PAIR_KINDS, L1_CODES, PAIR_KINDS
-from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS, TIER_PARTS
+from circuits.margin.leg import SIGN_BIAS, TIER_PARTS
+from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.margin.parameters import Parameters
 from circuits.margin.statement import Statement, public_columns, public_scalars, scenario_vectors
 from circuits.table import Table

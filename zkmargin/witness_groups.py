@@ -1,6 +1,7 @@
 """The witness of groups: what a leg says of its own, and the rows of the pass over the others."""
 
-from circuits.margin.leg import FUNDING_FRACTION, PRICE_FRACTION, SIGN_BIAS
+from circuits.margin.leg import SIGN_BIAS
+from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import CHANGES_POSITION, Group, Leg, Step
 from zkmargin.witness_scenarios import scan
@@ -34,7 +35,7 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
         "kind": 0 if leg is None else leg.before.kind,
         "kind_after": 0 if leg is None else leg.after.kind,
         **{f"rest_{name}": value for name, value in rest.items()},
-        "module": 0 if head is None else head.module,
+        "module": 0 if head is None else head.module.id,
         "worst": worst[0],
         "worst_after": worst[1],
         "scanned": int(portfolio),

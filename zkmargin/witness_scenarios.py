@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from circuits.margin.cell import Cell
-from circuits.margin.portfolio import SCENARIOS_MAX, taken
+from circuits.margin.modules import taken
+from circuits.margin.portfolio import SCENARIOS_MAX
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import Group, Leg
 

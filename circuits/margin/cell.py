@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits.field import MODULUS
+from circuits.margin.modules import MODULES, Module
 
 EMPTY, ACCOUNT, SYSTEM = 0, 1, 2
 HEAD, MEMBER = 4, 5  # of a group: what makes the kind is in the low bits, above it a module or the member's offset
 OFFSET_UNIT = MODULE_UNIT = 16
-CROSS, PORTFOLIO = 1, 2  # modules: sums over the members; add-ons, and the worst of the scenarios
 GROUP_MAX = 64  # cells of a group, its head included
 ROOM_UNIT = 1 << 16  # an L1 `open` of an account has its market + 1 as amount, of a group its room in these units
 
@@ -71,9 +71,9 @@ class Cell:
         return self.kind % MODULE_UNIT == HEAD
 
     @property
-    def module(self) -> int:
+    def module(self) -> Module:
         """Of a head, the risk module that its group is judged by."""
-        return self.kind // MODULE_UNIT
+        return MODULES[self.kind // MODULE_UNIT]
 
     @property
     def offset(self) -> int:
@@ -110,7 +110,7 @@ def unpack(value: int) -> Cell:
         kind,
     )
     member = cell.is_member and 1 <= cell.offset < GROUP_MAX
-    head = cell.is_head and cell.module in (CROSS, PORTFOLIO)
+    head = kind in (head_kind(module) for module in MODULES if module.groups)
     if not (member or head or kind in (ACCOUNT, SYSTEM)) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
         raise ValueError(f"no cell has the value {value}")
     if kind == SYSTEM and (cell.position or cell.index or cell.market):
@@ -120,9 +120,9 @@ def unpack(value: int) -> Cell:
     return cell
 
 
-def head_kind(module: int) -> int:
+def head_kind(module: Module) -> int:
     """The kind of the head of a group that is judged by this module."""
-    return HEAD + MODULE_UNIT * module
+    return HEAD + MODULE_UNIT * module.id
 
 
 def member_kind(offset: int) -> int:

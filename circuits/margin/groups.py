@@ -9,9 +9,9 @@ The sums over the others go to the leg, which adds its own cell to them before a
 from dataclasses import dataclass
 
 from circuits.expression import Expression, lift, query
+from circuits.margin import modules
 from circuits.margin.cell import (
     COLLATERAL_BITS,
-    CROSS,
     HEAD,
     INDEX_BITS,
     MARKET_BITS,
@@ -21,7 +21,8 @@ from circuits.margin.cell import (
     POSITION_BITS,
     packed,
 )
-from circuits.margin.leg import FUNDING_FRACTION, NOTIONAL_BITS, PRICE_FRACTION, SIGN_BIAS, TIME_BITS
+from circuits.margin.leg import NOTIONAL_BITS, SIGN_BIAS, TIME_BITS
+from circuits.margin.modules import FUNDING_FRACTION
 from circuits.margin.parameters import Shape
 from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE
 from circuits.table import Table
@@ -61,7 +62,7 @@ def groups_table(shape: Shape) -> Table:
     row = _add_cell(table)
     _add_pass(table, row)
     portfolio = _add_module(table, row) if shape.scenarios else lift(0)
-    _add_memory(table, row, CROSS + portfolio)
+    _add_memory(table, row, modules.CROSS.id + portfolio)
     sums = _add_sums(table, row, ADDONS * portfolio)
     group = row.address - row.offset
     table.receive("own", "own", row.own, row.time, row.address, group)
@@ -144,8 +145,8 @@ def _add_sums(table: Table, row: _Row, addons: Expression) -> list[Expression]:
     ):
         rate, deduction = table.witness(f"{name}_rate"), table.witness(f"{name}_deduction")
         table.send(name, "tier", row.counted, row.market, requirement + addons, lower, upper, rate, deduction)
-        requirements.append(rate * notional - deduction)
-    terms = (settled * (1 << PRICE_FRACTION) + row.position * price, *requirements)
+        requirements.append(modules.requirement(rate, deduction, notional))
+    terms = (modules.equity(settled, row.position, price), *requirements)
     sums = []
     for name, term in zip(("equity", "maintenance", "initial"), terms, strict=True):
         column = table.witness(f"{name}_sum")

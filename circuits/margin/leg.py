@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from circuits.expression import Expression, lift, query
+from circuits.margin import modules
 from circuits.margin.cell import (
     COLLATERAL_BITS,
     INDEX_BITS,
@@ -10,11 +11,10 @@ from circuits.margin.cell import (
     POSITION_BITS,
     packed,
 )
+from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.table import Table
 
 SIGN_BIAS = 1 << 63  # a signed 64-bit digit x is range-checked as x + 2^63
-FUNDING_FRACTION = 32  # bits behind the point of a funding index
-PRICE_FRACTION = 16  # bits behind the point of a price, and of every rate
 NOTIONAL_BITS = 80  # a tier's bounds: notional < 2^79, and 2^79 itself is the last tier's upper bound
 TIME_BITS = 32
 TIER_PARTS = ("lower", "upper", "rate", "deduction")
@@ -32,7 +32,7 @@ class Side:
 
     def equity(self, collateral: Expression, price: Expression) -> Expression:
         """TV = c*2^16 + q*P, in quote * 2^-16."""
-        return collateral * (1 << PRICE_FRACTION) + self.position * price
+        return modules.equity(collateral, self.position, price)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Tier:
 
     def requirement(self, notional: Expression) -> Expression:
         """rate*n - deduction, in quote * 2^-32: exact, no rounding."""
-        return self.rate * notional - self.deduction
+        return modules.requirement(self.rate, self.deduction, notional)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ margin rule asks of the others."""
 from circuits.expression import Expression, query
 from circuits.margin.cell import ACCOUNT, HEAD, MEMBER, MODULE_UNIT, OFFSET_UNIT, ROOM_UNIT, SYSTEM
 from circuits.margin.kinds import Row
-from circuits.margin.leg import NO_REST, PRICE_FRACTION, Leg, Rest
+from circuits.margin.leg import NO_REST, Leg, Rest
+from circuits.margin.modules import conclude
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import LOSS_BITS
 from circuits.table import Table
@@ -25,9 +26,9 @@ def add_rest(table: Table, parameters: Parameters, shape: Shape) -> Rest:
     before, after, scanned = table.witness("worst"), table.witness("worst_after"), table.boolean("scanned")
     table.require("unscanned", (1 - scanned) * before)
     table.require("unscanned_after", (1 - scanned) * after)
-    one = 1 << PRICE_FRACTION
-    initial = initial + parameters.portfolio.initial_factor * after
-    return Rest(equity, maintenance + one * before, maintenance + one * after, initial, scanned)
+    sums, factor = (equity, maintenance, initial), parameters.portfolio.initial_factor
+    risk, risk_after = (conclude(*sums, worst, factor) for worst in (before, after))
+    return Rest(equity, risk.maintenance, risk_after.maintenance, risk_after.initial, scanned)
 
 
 def add_membership(table: Table, row: Row, leg: Leg, time: Expression) -> None:

@@ -22,12 +22,6 @@ Vector = tuple[int, ...]
 Prices = tuple[int, Sequence[int]]  # the time of a tick, and the price of each market
 
 
-def taken(size: Any, short: Any, vector: Sequence[Any]) -> list[Any]:
-    """What each entry of a vector takes from `size` units, of which `short` are short, in quote * 2^-16: integers or
-    expressions."""
-    return [short * vector[0], *(-size * change for change in vector[1:])]
-
-
 @dataclass(frozen=True)
 class Option:
     """A European option on a market; strike: quote with 16 fractional bits; expiry: seconds; short_rate: charge on a

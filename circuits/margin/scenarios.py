@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from circuits.expression import Expression, query
+from circuits.margin.modules import taken
 from circuits.margin.parameters import Shape
-from circuits.margin.portfolio import taken
 from circuits.table import Table
 
 LOSS_BITS = 128  # of 64 cells: |q| < 2^64 and changes below 2^48 make less than 2^118

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from circuits.circuit import Circuit
 from circuits.expression import Expression, lagrange, lift, public, query, total
+from circuits.margin import modules
 from circuits.margin.cell import (
     ACCOUNT,
     COLLATERAL_BITS,
-    CROSS,
     HEAD,
     INDEX_BITS,
     INDEX_SHIFT,
@@ -27,7 +27,8 @@ from circuits.margin.cell import (
     SYSTEM,
 )
 from circuits.margin.circuit import lookups_table, scenarios_of
-from circuits.margin.leg import FUNDING_FRACTION, NOTIONAL_BITS, PRICE_FRACTION, SIGN_BIAS
+from circuits.margin.leg import NOTIONAL_BITS, SIGN_BIAS
+from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import scenarios_table
 from circuits.margin.tiers import NOTIONAL_LIMIT
@@ -111,12 +112,12 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     table.require("funding", row.account * (pay * (1 << FUNDING_FRACTION) - owed - dust))
     notional = table.witness("notional")
     table.require("notional", notional - magnitude * price)
-    equity = (collateral - pay) * (1 << PRICE_FRACTION) + position * price
+    equity = modules.equity(collateral - pay, position, price)
     maintenance = _maintenance(table, row, market, notional)
     equity = _summed(table, row, "equity", row.account, equity)
     maintenance = _summed(table, row, "maintenance", row.tiered, maintenance)
     if shape.scenarios:
-        maintenance = maintenance + _add_scan(table, row, market, position) * (1 << PRICE_FRACTION)
+        maintenance = modules.conclude(equity, maintenance, 0, _add_scan(table, row, market, position)).maintenance
     _add_classes(table, kinds, equity, maintenance, notional)
 
     # What markets have left are their public terms: nothing, but of options that have expired
@@ -157,7 +158,7 @@ def _add_places(table: Table, row: _Row, position: Expression) -> Expression:
     if row.portfolio.constant is None:
         table.require("portfolio_group", row.portfolio * (1 - row.head - row.grouped))
         table.require("portfolio_follows", row.grouped * (row.portfolio - query("portfolio").at(-1)))
-    head = HEAD + MODULE_UNIT * (CROSS + row.portfolio)
+    head = HEAD + MODULE_UNIT * (modules.CROSS.id + row.portfolio)
     return row.head * head + row.grouped * (MEMBER + OFFSET_UNIT * offset)
 
 
@@ -191,7 +192,7 @@ def _maintenance(table: Table, row: _Row, market: Expression, notional: Expressi
     table.send("tier", "tier", used, market, requirement, lower, upper, rate, deduction)
     table.register("tier_above", NOTIONAL_BITS, used * (notional - lower))
     table.register("tier_below", NOTIONAL_BITS, used * (upper - 1 - notional))
-    return rate * notional - deduction
+    return modules.requirement(rate, deduction, notional)
 
 
 def _add_classes(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from circuits.field import MODULUS
-from circuits.margin.cell import CROSS, GROUP_MAX, PORTFOLIO, ROOM_UNIT
+from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
+from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import (
     L1_KINDS,
@@ -122,7 +123,7 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
 def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> None:
     """An account of a market, or where the key has groups, one with room for so many cells and no system cell."""
     room, rest = divmod(row.amount, ROOM_UNIT)
-    if not shape.groups or rest > (PORTFOLIO - CROSS if shape.scenarios else 0) or room < 2:
+    if not shape.groups or rest > (PORTFOLIO.id - CROSS.id if shape.scenarios else 0) or room < 2:
         require(row.amount <= len(parameters.markets), f"{name}: no such market")
         return
     require(room <= GROUP_MAX, f"{name}: a group has at most {GROUP_MAX} cells")

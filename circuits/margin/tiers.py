@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from circuits.margin import modules
+
 NOTIONAL_LIMIT = 1 << 79  # tiers end here; notional at or above it has no requirement
 OPEN_LIMIT = 1 << 70  # positions may not grow beyond the cap, and the cap is at most this
 RATE_MAX = 1 << 16
@@ -55,8 +57,8 @@ class Tier:
     def requirement(self, notional: int, kind: Requirement) -> int:
         """rate * notional - deduction, exact, for a notional of this tier."""
         if kind == "maintenance":
-            return self.maintenance_rate * notional - self.maintenance_deduction
-        return self.initial_rate * notional - self.initial_deduction
+            return int(modules.requirement(self.maintenance_rate, self.maintenance_deduction, notional))
+        return int(modules.requirement(self.initial_rate, self.initial_deduction, notional))
 
 
 def check_tiers(tiers: Sequence[Tier]) -> None:

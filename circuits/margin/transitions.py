@@ -8,8 +8,9 @@ are the constant 0.
 
 from circuits.expression import Expression, lagrange, public, query, total
 from circuits.margin.kinds import GROUP_PAIR_KINDS, L1_CODES, Row, add_kinds
-from circuits.margin.leg import PRICE_FRACTION, SIGN_BIAS, Leg, add_funding, add_leg, add_memory, add_tier_lookup
+from circuits.margin.leg import SIGN_BIAS, Leg, add_funding, add_leg, add_memory, add_tier_lookup
 from circuits.margin.membership import add_cell_kinds, add_membership, add_rest
+from circuits.margin.modules import PRICE_FRACTION
 from circuits.margin.parameters import Parameters, Shape
 from circuits.table import Table
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import pytest
 
 from circuits.margin.cell import unpack
+from circuits.margin.modules import equity
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from tests.margin_worlds import World, positions
 from tests.zkmargin.machines import ONE, account, machine, parameters, refused
 from zkmargin.machine import Machine, Refused, State, Step
-from zkmargin.rules import Settled, equity
+from zkmargin.rules import Settled
 from zkmargin.state import Leg
 from zkmargin.transactions import Deleverage, Trade, Transfer, Withdraw
 

@@ -22,7 +22,7 @@ from circuits.field import MODULUS
 from circuits.margin.cell import ACCOUNT, EMPTY_CELL, SYSTEM, Cell
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.kinds import L1_CODES
-from circuits.margin.leg import FUNDING_FRACTION
+from circuits.margin.modules import FUNDING_FRACTION
 from circuits.margin.parameters import Market, Parameters, Shape, Tier
 from circuits.margin.statement import (
     InvalidStatement,

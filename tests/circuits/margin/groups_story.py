@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from circuits.circuit import Circuit
-from circuits.margin.cell import ACCOUNT, CROSS, PORTFOLIO, SYSTEM, Cell, head_kind, member_kind
+from circuits.margin.cell import ACCOUNT, SYSTEM, Cell, head_kind, member_kind
 from circuits.margin.circuit import margin_circuit
+from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.portfolio import Instrument, Option, Portfolio
 from circuits.margin.statement import Statement, public_scalars, public_terms
@@ -72,7 +73,7 @@ CALLS = tuple(max(step * 65536 // 4, -P_CALL) for step in STEPS)
 PUTS = tuple(max(-step * 65536 // 20, -P_PUT) for step in STEPS)
 
 
-def group(head: int, module: int, room: int, *members: tuple[int, int, int]) -> dict[int, Cell]:
+def group(head: int, module: Module, room: int, *members: tuple[int, int, int]) -> dict[int, Cell]:
     """A head and members of (collateral, position, market)."""
     cells = {head: Cell(room, 1 + len(members), 0, 0, head_kind(module))}
     for offset, (collateral, position, market) in enumerate(members, 1):

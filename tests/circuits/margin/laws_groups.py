@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from circuits.field import MODULUS, inverse
-from circuits.margin.portfolio import taken
+from circuits.margin.modules import taken
 from tests.circuits.margin.groups_story import SCENARIOS, tell
 from tests.circuits.margin.paper import Paper
 

@@ -7,7 +7,6 @@ from random import Random
 
 import pytest
 
-from circuits.margin.cell import PORTFOLIO
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.statement import Statement, public_scalars, public_terms
 from circuits.margin.statement_rules import check_statement
@@ -178,7 +177,7 @@ def test_what_the_machine_accepts_the_circuit_proves_at_length() -> None:
 def in_fractions(stream: Stream, address: int) -> tuple[Fraction, Fraction, Fraction]:
     """Equity, maintenance and initial requirement of a member's group, in quote units, from the rules' words."""
     state, head = stream.state, address - stream.state.cell(address).offset
-    portfolio, length = state.cell(head).module == PORTFOLIO, state.cell(head).position
+    portfolio, length = state.cell(head).module.scans, state.cell(head).position
     equity = maintenance = initial = Fraction(0)
     losses, shorts = [Fraction(0)] * 16, Fraction(0)
     for place in range(head + 1, head + length):
