@@ -28,6 +28,7 @@ COMMANDS_ELSEWHERE = {
     "evm": "zkmargin.evm.command:evm",
     "exit": "zkmargin.evm.command:leave",
     "solvency": "zkmargin.solvency_command:solvency",
+    "watch": "zkmargin.watch_command:watch",
 }
 """Commands of other modules, loaded when called."""
 OPTIONAL = dict.fromkeys(("eth_abi", "eth_account", "ethereum", "ethereum_types", "vyper"), "zkmargin[evm]")

@@ -1,0 +1,111 @@
+"""Which accounts can be below maintenance by now: those whose trigger the market has passed, and no others.
+
+Let r = TV*2^16 - MM when an account was looked at, at price P and index I, and K = P*2^16 - I the key of its market,
+all in quote * 2^-32. Tier rates are at most 1; let rho be the highest one. From there to another price and index, a
+long position of m units loses at most m*(-dK) when the price has fallen, since its requirement fell too, and at most
+m*(rho*|dI| - (1 - rho)*dK) when it has risen; a short one at most m*((1 + rho)*dK + rho*|dI|). The ceiling of funding
+is less than 2^32. So while
+
+    s0 - s + |dI| <= (r - 2^32) / (m*(1 + rho*short)),     s = K for a long, -K for a short,
+
+the account is not below maintenance: nobody is missed. The trigger keeps s0 - (r - 2^32)/..., and |dI| is bounded by
+what I has drifted from a common origin then and now. Who is checked and found healthy gets a new trigger, nearer to the
+margin that is left.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zkmargin.book import Book, Evaluator, Row
+
+BAND = 1 << 10  # accounts of neighbouring triggers, looked at together or not at all
+SLACK = 2.0**-48  # relative, for the arithmetic in float64
+DRIFT_BITS = 6  # a new origin once the index has drifted by price * 2^6, a thousandth of the key
+REBUILD = 8  # bands are sorted anew when one in eight accounts has been checked
+
+
+@dataclass
+class Watched:
+    """The accounts of one market, sorted by trigger in bands; shorts behind longs.
+
+    trigger: the level of s below which an account is due; highest: of each band. checks: accounts evaluated so far.
+    """
+
+    evaluator: Evaluator
+    book: Book
+    trigger: np.ndarray = field(init=False)
+    order: np.ndarray = field(init=False)
+    band: np.ndarray = field(init=False)
+    highest: np.ndarray = field(init=False)
+    with_shorts: np.ndarray = field(init=False)
+    checks: int = field(init=False, default=0)
+    since: int = field(init=False, default=0)
+    origin: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._restart(0)
+
+    def tick(self, row: Row) -> np.ndarray:
+        """The places of all accounts that are below maintenance now, ascending."""
+        if abs(row[1] - self.origin) > row[0] << DRIFT_BITS:
+            self._restart(row[1])
+        elif self.since * REBUILD > len(self.book):
+            self._sort()
+        due = self._due(row)
+        below = self.evaluator.below(self.book, due, row)
+        self.checks += len(due)
+        self.since += len(due)
+        self._set_triggers(due, below, row)
+        return np.sort(below)
+
+    def touch(self, places: np.ndarray) -> None:
+        """Accounts that something else has changed are due at the next tick."""
+        self.trigger[places] = np.inf
+        self.highest[self.band[places]] = np.inf
+        self.with_shorts[self.band[places]] |= self.book.negative[places]
+
+    def _due(self, row: Row) -> np.ndarray:
+        """The places whose trigger is above the level of their side."""
+        key, drift = _key(row), float(abs(row[1] - self.origin))
+        bands = (self.highest > np.where(self.with_shorts, -key, key) - drift).nonzero()[0]
+        if not len(bands):
+            return self.order[:0]
+        candidates = np.concatenate([self.order[band * BAND : (band + 1) * BAND] for band in bands])
+        level = np.where(self.book.negative[candidates], -key, key) - drift
+        return candidates[self.trigger[candidates] > level]
+
+    def _set_triggers(self, places: np.ndarray, below: np.ndarray, row: Row) -> None:
+        room, bound = self.evaluator.room(self.book, places, row)
+        short, size = self.book.negative[places], self.book.magnitude[places].astype(np.float64)
+        margin = room - bound - 2.0**32 * (size > 0)
+        steepest = float(self.evaluator.rates[-1]) / 65536
+        per_unit = size * np.where(short, 1 + steepest, 1.0)
+        reach = np.divide(margin, per_unit, out=np.full(len(places), np.inf), where=size > 0) * (1 - SLACK)
+        side = np.where(short, -1.0, 1.0) * _key(row)
+        trigger = side + float(abs(row[1] - self.origin)) - reach + np.abs(side) * SLACK
+        self.trigger[places] = np.where(margin > 0, trigger, np.inf)
+        self.trigger[below] = np.inf
+        for band in np.unique(self.band[places]):
+            self.highest[band] = self.trigger[self.order[band * BAND : (band + 1) * BAND]].max()
+
+    def _restart(self, origin: int) -> None:
+        """Another origin of the index: everyone is due."""
+        self.origin = origin
+        self.trigger = np.full(len(self.book), np.inf)
+        self._sort()
+
+    def _sort(self) -> None:
+        self.since = 0
+        self.order = np.lexsort((-self.trigger, self.book.negative))
+        self.band = np.empty(len(self.order), np.int64)
+        self.band[self.order] = np.arange(len(self.order)) // BAND
+        starts = np.arange(0, len(self.order), BAND)
+        empty = len(starts) == 0
+        self.highest = np.zeros(0) if empty else np.maximum.reduceat(self.trigger[self.order], starts)
+        negative = self.book.negative[self.order]
+        self.with_shorts = np.zeros(0, bool) if empty else np.logical_or.reduceat(negative, starts)
+
+
+def _key(row: Row) -> float:
+    return float((row[0] << 16) - row[1])
