@@ -61,6 +61,14 @@ def test_from_a_tape_to_a_verdict(proven: Path) -> None:
     assert again["batch"] == 1 and isinstance(again["refusals"], list)
 
 
+def test_what_an_account_of_a_rollup_requires(proven: Path) -> None:
+    found = json.loads(done("risk", "show", proven / "rollup", "--cell", 2, "--json"))
+    assert found["module"] == "isolated" and found["buffer"] == (found["equity"] << 16) - found["maintenance"]
+    assert "standing" in done("risk", "show", proven / "rollup", "--cell", 2)
+    refused = run("risk", "show", proven / "rollup", "--cell", 0)
+    assert refused.exit_code == 2 and "no account" in refused.output
+
+
 def test_insecure_keys_are_refused_unless_allowed(proven: Path) -> None:
     folder = proven / "proof"
     result = run("verify", "--key", folder / "key.json", "--statement", folder / "statement.json", folder / "proof.bin")

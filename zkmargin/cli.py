@@ -27,11 +27,13 @@ COMMANDS_ELSEWHERE = {
     "bench": "bench.command:bench",
     "evm": "zkmargin.evm.command:evm",
     "exit": "zkmargin.evm.command:leave",
+    "risk": "zkmargin.risk_command:risk",
     "solvency": "zkmargin.solvency_command:solvency",
     "watch": "zkmargin.watch_command:watch",
 }
 """Commands of other modules, loaded when called."""
 OPTIONAL = dict.fromkeys(("eth_abi", "eth_account", "ethereum", "ethereum_types", "vyper"), "zkmargin[evm]")
+OPTIONAL |= {"matplotlib": "zkmargin[bench]"}
 """Packages that not every installation has, and what brings them."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
