@@ -173,7 +173,7 @@ class Population:
         for i, orders in enumerate(self.rounds):
             if self._rows_left() > 1:
                 self._tick(orders[0].time, orders[0].price)
-            for action in risk_actions(self.builder.machine, self.liquidators):
+            for action in risk_actions(self.builder.machine, self.liquidators, whole=True):
                 if self._rows_left() < 1:
                     break
                 self._do(action)

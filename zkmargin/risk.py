@@ -1,63 +1,105 @@
 """What a venue does about accounts below maintenance, as far as the rules of the machine go.
 
 Liquidation first, insurance next, deleveraging last: an account with equity is liquidated; a deficit that the insurance
-can pay is covered, and what is left is liquidated; of another deficit the position goes to accounts of the other side.
+can pay is covered, and what is left is liquidated; of another deficit the positions go to accounts of the other side.
+An account is a cell, or a group of them under its own module: of those the largest position is taken first.
 """
 
 from collections.abc import Iterator, Sequence
 
+from zkmargin.book import Evaluator, books_of
+from zkmargin.liquidation import liquidation
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, Settled
 from zkmargin.state import State
-from zkmargin.transactions import Cover, Deleverage, Liquidate, Transaction
+from zkmargin.transactions import Cover, Deleverage, Transaction
 
 ACTIONS = 16  # on one account at one tick
 ATTEMPTS = 32  # counterparties that are asked for one deleveraging
 
-Sides = dict[bool, list[int]]  # is long -> addresses, the largest position last
+Sides = dict[tuple[int, bool], list[int]]  # market, is long -> addresses, the largest position last
 
 
-def risk_actions(machine: Machine, liquidators: Sequence[int]) -> Iterator[Transaction]:
-    """Each action follows from the state as the one before it left it, so apply each before the next is asked for."""
-    accounts = [(address, cell) for address, cell in machine.state.accounts() if cell.position or cell.collateral < 0]
-    by_size = sorted(accounts, key=lambda account: abs(account[1].position))
-    sides = {long: [address for address, cell in by_size if (cell.position > 0) is long] for long in (True, False)}
-    for address, _ in accounts:
+def risk_actions(machine: Machine, liquidators: Sequence[int], whole: bool = False) -> Iterator[Transaction]:
+    """Each action follows from the state as the one before it left it, so apply each before the next is asked for.
+
+    whole: liquidations take whole positions, not the smallest part that restores health. No action brings an account
+    below maintenance that was above it: every leg keeps initial margin, or its share.
+    """
+    sides = _sides(machine.state)
+    for cells in accounts_below(machine):
         for _ in range(ACTIONS):
-            action = next_action(machine, address, liquidators, sides)
+            action = next_action(machine, cells, liquidators, sides, whole)
             if action is None:
                 break
             yield action
 
 
-def next_action(machine: Machine, address: int, liquidators: Sequence[int], sides: Sides) -> Transaction | None:
-    """What the account calls for now; None when it meets its maintenance margin or nothing is possible."""
-    account = machine.context.settled(address)
+def accounts_below(machine: Machine) -> list[list[int]]:
+    """The cells of each account that is below maintenance, by address: one, or the members of a group."""
+    state, markets = machine.state, machine.context.parameters.markets
+    found = []
+    for number, (book, market) in enumerate(zip(books_of(state, len(markets)), markets, strict=True)):
+        found += [[int(book.address[place])] for place in Evaluator(market, number).scan(book, state.rows[number])]
+    for head, cell in state.occupied():
+        if cell.is_head and cell.position > 1:
+            members = list(range(head + 1, head + cell.position))
+            account = _judged(machine, members[0])
+            if account is not None and account.equity << 16 < account.maintenance():
+                found.append(members)
+    return sorted(found)
+
+
+def next_action(
+    machine: Machine, cells: Sequence[int], liquidators: Sequence[int], sides: Sides, whole: bool = False
+) -> Transaction | None:
+    """What the account of these cells calls for now; None when it meets its maintenance margin or nothing is
+    possible."""
+    judged = [account for address in cells if (account := _judged(machine, address)) is not None]
+    if not judged:
+        return None
+    open_first = sorted((one for one in judged if one.before.position), key=lambda one: one.notional, reverse=True)
+    account = judged[0]
     if account.equity >= 0:
         below = account.equity << 16 < account.maintenance()
-        others = [cell for cell in liquidators if cell != address]
-        return liquidation(machine, account, others[address % len(others)]) if below and others else None
+        return _liquidation(machine, open_first, liquidators, whole) if below else None
     insurance = machine.state.cell(machine.context.parameters.insurance_cell).collateral
     deficit = -(account.equity >> 16)  # ceil(-TV / 2^16)
-    if insurance >= deficit or (insurance > 0 and not account.before.position):
-        return Cover(address, min(deficit, insurance))
-    return deleveraging(machine, account, sides) if account.before.position else None
+    if insurance >= deficit or (insurance > 0 and not open_first):
+        return Cover(account.address, min(deficit, insurance))
+    steps = (deleveraging(machine, one, sides) for one in open_first)
+    return next((step for step in steps if step is not None), None)
 
 
-def liquidation(machine: Machine, victim: Settled, liquidator: int) -> Liquidate:
-    """The whole position at the oracle's price, rounded for the victim; half of what it has left, at most the cap, is
-    the fee."""
-    size = abs(victim.before.position)
-    cash = -(-victim.before.position * victim.price >> 16)
-    cap = machine.context.parameters.liquidation_fee_cap * size * victim.price >> 32
-    left = victim.collateral + cash
-    return Liquidate(liquidator, victim.address, size, cash, min(cap, max(left // 2, 0)))
+def _judged(machine: Machine, address: int) -> Settled | None:
+    """The account, unless a member of its group has left the tiers or the bit budget: then no rule speaks of it."""
+    try:
+        account = machine.context.judged(address)
+        account.maintenance()
+    except Refused:
+        return None
+    return account
+
+
+def _liquidation(
+    machine: Machine, victims: Sequence[Settled], liquidators: Sequence[int], whole: bool
+) -> Transaction | None:
+    """The first of the positions that a liquidator of its market may take: of a hedge less may be worse."""
+    for victim in victims:
+        others = [
+            a for a in liquidators if a != victim.address and machine.state.cell(a).market == victim.before.market
+        ]
+        if others:
+            step = liquidation(machine, victim, others[victim.address % len(others)], whole)
+            if len(victims) == 1 or possible(machine, step):
+                return step
+    return None
 
 
 def deleveraging(machine: Machine, bankrupt: Settled, sides: Sides) -> Deleverage | None:
     """Against the largest position of the other side that may give it up; None when none of ATTEMPTS may."""
     held = bankrupt.before.position
-    others = sides[held < 0]
+    others = sides.get((bankrupt.before.market, held < 0), [])
     while others and not _holds(machine.state, others[-1], held < 0):
         others.pop()
     for other in reversed(others[-ATTEMPTS:]):
@@ -88,6 +130,14 @@ def possible(machine: Machine, transaction: Transaction) -> bool:
     return True
 
 
+def _sides(state: State) -> Sides:
+    cells = [(address, cell) for address, cell in state.occupied() if cell.holds_money and cell.position]
+    sides: Sides = {}
+    for address, cell in sorted(cells, key=lambda entry: abs(entry[1].position)):
+        sides.setdefault((cell.market, cell.position > 0), []).append(address)
+    return sides
+
+
 def _holds(state: State, address: int, long: bool) -> bool:
-    position = state.cell(address).position
-    return position > 0 if long else position < 0
+    cell = state.cell(address)
+    return cell.holds_money and (cell.position > 0 if long else cell.position < 0)

@@ -153,7 +153,7 @@ def world(insurance: int, *accounts: tuple[int, int]) -> Machine:
 def acted(machine: Machine) -> list[Transaction]:
     """The actions at this tick, each applied, which raises where the machine refuses it."""
     done = []
-    for action in risk_actions(machine, [FIRST_ACCOUNT]):
+    for action in risk_actions(machine, [FIRST_ACCOUNT], whole=True):
         machine.apply(action)
         done.append(action)
     return done
