@@ -81,7 +81,8 @@ class MarginStatement:
         return public_terms(self.statement)
 
     def state_commitments(self) -> Mapping[ColumnKey, Point]:
-        return {("cells", "old"): self.statement.old, ("cells", "new"): self.statement.new}
+        states: dict[ColumnKey, Point] = {("cells", "old"): self.statement.old, ("cells", "new"): self.statement.new}
+        return states | {("book", "content"): self.statement.new} if self.shape.sweep else states
 
     def state_differences(self) -> Sequence[StateDifference]:
         rows = None if self.statement.diff is None else dict(self.statement.diff)

@@ -6,8 +6,10 @@ from circuits.field import MODULUS
 from circuits.margin.kinds import L1_CODES
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import L1Row, OracleRow
+from circuits.margin.totals import Sweep
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, require
+from zkmargin.solvency_rows import book_totals, unsettled
 from zkmargin.state import CHANGES_POSITION, State, Step
 from zkmargin.transactions import Tick, Transaction
 
@@ -34,6 +36,7 @@ class Batch:
     chain: int = 0
     contract: int = 0
     scenarios: tuple[tuple[int, ...], ...] = ()
+    sweep: Sweep | None = None
 
 
 class BatchBuilder:
@@ -85,6 +88,7 @@ class BatchBuilder:
             state.chain,
             state.contract,
             tuple(self.scenarios),
+            self._sweep() if self.shape.sweep else None,
         )
         state.batch += 1
         return batch
@@ -115,6 +119,18 @@ class BatchBuilder:
 
     def _require_room(self, count: int, what: str) -> None:
         require(count <= 1 << self.shape.limb_bits, "full", f"the batch has no room for {count} {what}")
+
+    def _sweep(self) -> Sweep:
+        """The book after the batch, at its last tick; Refused where it has no proof."""
+        state, parameters = self.state, self.machine.context.parameters
+        scanned = self.scanned + sum(
+            cell.position + len(state.vectors[0]) - 1
+            for _, cell in state.occupied()
+            if cell.is_head and cell.module.scans and cell.position > 1
+        )
+        require(scanned <= self.shape.scenarios, "full", f"the sweep needs {scanned} rows of scenarios")
+        totals = book_totals(state.cells, parameters, state.oracle_rows(), state.vectors)
+        return Sweep(totals, unsettled(state.cells, parameters))
 
     def _rows_scanned(self, step: Step) -> int:
         """Of the scenarios' table: the members, a turn of the register, and where the position changes it again."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+from circuits.margin.book import PAY_BIAS
 from circuits.margin.cell import Cell, unpack
 from circuits.margin.leg import SIGN_BIAS
 from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION, equity, requirement
-from circuits.margin.solvency import PAY_BIAS
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from zkmargin.recorder import Recorder, Values
 from zkmargin.rules import Refused, funding_payment

@@ -20,12 +20,13 @@ from circuits.margin.kinds import EVERY_KIND, GROUP_PAIR_KINDS, L1_CODES, PAIR_K
 from circuits.margin.leg import SIGN_BIAS, TIER_PARTS
 from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.margin.parameters import Parameters
-from circuits.margin.statement import Statement, public_columns, public_scalars, scenario_vectors
+from circuits.margin.statement import OracleRow, Statement, public_columns, public_scalars, scenario_vectors
 from circuits.table import Table
 from prover.backend import Backend, Vector
 from prover.program import Scalars, run_on_domain
 from prover.words import Words, join, narrow
 from zkmargin.recorder import Recorder, Values
+from zkmargin.solvency_rows import filled_rows
 from zkmargin.state import CHANGES_POSITION, Leg, Step
 from zkmargin.witness_groups import UNUSED_PASS, grouped
 from zkmargin.witness_scenarios import UNUSED_SCAN
@@ -76,10 +77,28 @@ def build_assignment(
         groups = circuit.table("groups")
         passed = chain(recorder.passes, repeat(UNUSED_PASS, groups.size - len(recorder.passes)))
         limbs["groups"] = columns_of(groups, passed, scalars, backend)
+    if statement.sweep is not None:
+        limbs["book"] = book_columns(
+            circuit, statement.oracle[-len(parameters.markets) :], new, recorder, scalars, backend
+        )
     if statement.scenarios:
         limbs["scenarios"] = scenario_columns(circuit, recorder, scalars, backend)
     lookups = lookup_columns(circuit, parameters, public_columns(statement, parameters.portfolio), limbs, recorder)
     return limbs | {"cells": _cell_columns(circuit.table("cells"), old, new, recorder), "lookups": lookups}
+
+
+def book_columns(
+    circuit: Circuit,
+    rows: Sequence[OracleRow],
+    cells: Mapping[int, int],
+    recorder: Recorder,
+    scalars: Mapping[str, int],
+    backend: Backend | None,
+) -> dict[str, Sequence[int]]:
+    """The columns of the book, its cells judged at these oracle rows."""
+    table = circuit.table("book")
+    book: dict[str, Any] = columns_of(table, filled_rows(table.size, rows, cells, recorder), scalars, backend)
+    return book | {"content": Words.sparse(table.size, cells)}
 
 
 def scenario_columns(

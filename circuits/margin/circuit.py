@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from circuits.circuit import Circuit
+from circuits.margin.book import book_table
 from circuits.margin.groups import groups_table
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import scenarios_table
@@ -29,6 +30,8 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
         tables.append(groups_table(shape))
     if shape.scenarios:
         tables.append(scenarios_table(shape, scenarios_of(parameters, shape)))
+    if shape.sweep:
+        tables.append(book_table(parameters, shape))
     return Circuit(tables)
 
 

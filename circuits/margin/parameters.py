@@ -137,8 +137,8 @@ class Parameters:
         return cls(**(values | {"markets": tuple(markets)}))
 
 
-OPTIONS = ("groups", "scenarios")
-"""Fields of a shape that are 0 where the key does without."""
+OPTIONS = ("groups", "scenarios", "sweep")
+"""Fields of a shape that are 0 or false where the key does without."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,8 @@ class Shape:
 
     packing: how many columns share a commitment of the proof: with 1 a proof is made fastest, with more it is smaller
     and cheaper to verify. groups: rows of the table that passes groups of cells, 0 where every account is one cell.
-    scenarios: rows of the table that judges portfolios, 0 where there are none.
+    scenarios: rows of the table that judges portfolios, 0 where there are none. sweep: does a batch prove the solvency
+    of the book that it leaves.
     """
 
     transitions: int
@@ -158,6 +159,7 @@ class Shape:
     packing: int = 1
     groups: int = 0
     scenarios: int = 0
+    sweep: bool = False
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -174,6 +176,8 @@ class Shape:
             raise ParameterError("limb_bits", f"one of {LIMB_BITS} is needed, not {self.limb_bits!r}")
         if type(self.published_diff) is not bool:
             raise ParameterError("published_diff", f"true or false is needed, not {self.published_diff!r}")
+        if type(self.sweep) is not bool:
+            raise ParameterError("sweep", f"true or false is needed, not {self.sweep!r}")
         check_integer("packing", self.packing, 1, PACKING_MAX)
 
     def to_json(self) -> dict[str, Any]:
@@ -183,7 +187,7 @@ class Shape:
     @classmethod
     def from_json(cls, data: object) -> "Shape":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
-        given = dict.fromkeys(OPTIONS, 0) | data if isinstance(data, dict) else data
+        given = {"groups": 0, "scenarios": 0, "sweep": False} | data if isinstance(data, dict) else data
         return cls(**exact_fields(cls, given, "shape"))
 
 

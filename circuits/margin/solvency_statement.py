@@ -14,46 +14,14 @@ from circuits.margin.statement import (
     oracle_columns,
     require,
     scenario_vectors,
+    unsettled_terms,
 )
-from circuits.margin.statement_rules import check_row
+from circuits.margin.statement_rules import check_row, check_totals
+from circuits.margin.totals import Totals
 from circuits.strict_json import loads
 
 VERSION = 1
 WORD = 1 << 256
-COUNTS = ("accounts", "thin", "under", "oversized")
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over the book.
-
-    accounts: how many; thin: with 0 <= TV, TV*2^16 < MM; under: with TV < 0; oversized: with TV >= 0 and no tier.
-    equity: sum of the TV that are not negative, in quote * 2^-16; deficit: of -TV of the others. shortfall: sum of
-    MM - TV*2^16 over thin accounts, in quote * 2^-32. collateral: of all cells, before funding is settled, in quote;
-    unsettled_funding: sum of position * index last settled, in quote * 2^-32. fees, insurance: in the system cells.
-    """
-
-    accounts: int
-    thin: int
-    under: int
-    oversized: int
-    equity: int
-    shortfall: int
-    deficit: int
-    collateral: int
-    unsettled_funding: int
-    fees: int
-    insurance: int
-
-    @property
-    def solvent(self) -> bool:
-        """Whether every account meets its maintenance margin."""
-        return self.thin == self.under == self.oversized == 0
-
-    def rounding(self, vault: int) -> int:
-        """What the roundings of funding have left in a vault of so many quote units, in quote * 2^-32: in a vault that
-        holds what the state says it is not negative, and small."""
-        return (vault << 32) - (self.collateral << 32) - self.unsettled_funding
 
 
 @dataclass(frozen=True)
@@ -132,32 +100,19 @@ def check_solvency(statement: SolvencyStatement, parameters: Parameters, shape: 
     for row in statement.oracle:
         check_row(row)
     _check_portfolio(statement, parameters, shape)
-    for name, value in asdict(statement.totals).items():
-        limit = shape.cells if name in COUNTS else 1 << 192
-        lowest = -limit if name in ("collateral", "unsettled_funding", "fees", "insurance") else 0
-        if not lowest <= value <= limit:
-            raise InvalidStatement(f"totals: {name} {value} is out of range")
+    check_totals(statement.totals, statement.unsettled, parameters, shape, statement.oracle[0].time)
 
 
 def _check_portfolio(statement: SolvencyStatement, parameters: Parameters, shape: Shape) -> None:
-    """Scenarios where the key has portfolios, and nothing left but of expired options."""
-    portfolio, time = parameters.portfolio, statement.oracle[0].time
-    if portfolio is None or not shape.scenarios:
+    """Scenarios where the key has portfolios."""
+    if parameters.portfolio is None or not shape.scenarios:
         require(not statement.scenarios, "scenarios: the key has no portfolios")
     else:
-        scenario_vectors(statement.oracle, statement.scenarios, portfolio)
-    if portfolio is None or not portfolio.has_options:
-        require(not statement.unsettled, "unsettled: the key has no options")
-        return
-    require(len(statement.unsettled) == len(parameters.markets), "unsettled: a number for each market is needed")
-    for market, left in enumerate(statement.unsettled):
-        require(abs(left) < 1 << 100, f"unsettled: {left} is out of range")
-        require(left == 0 or portfolio.expired(market, time), f"unsettled: market {market} has not expired")
+        scenario_vectors(statement.oracle, statement.scenarios, parameters.portfolio)
 
 
 def solvency_terms(statement: SolvencyStatement) -> list[PublicTerm]:
-    """What is left of each market answers its positions."""
-    return [PublicTerm("positions", -left, (market,)) for market, left in enumerate(statement.unsettled) if left]
+    return unsettled_terms(statement.unsettled)
 
 
 def solvency_scalars(statement: SolvencyStatement) -> dict[str, int]:

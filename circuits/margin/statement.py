@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from circuits.circuit import PublicTerm
 from circuits.margin.circuit import EXPIRED_COLUMNS, ORACLE_COLUMNS
 from circuits.margin.portfolio import Portfolio, Vector
+from circuits.margin.totals import Sweep, Totals
 from circuits.strict_json import loads
 
 VERSION = 1
@@ -50,7 +51,8 @@ class Statement:
     chain, contract: EIP-155 chain id and contract address, zero off chain. last_oracle: rows of the last tick before
     this batch. next_queue: index of the first unconsumed L1 operation. diff: change of each changed cell mod r,
     ascending, or None when the key keeps it unpublished. scenarios: where the key has portfolios, for each oracle row
-    what the oracle says of its market's scenarios (`Portfolio.vectors`).
+    what the oracle says of its market's scenarios (`Portfolio.vectors`). sweep: where the key asks for one, the sums
+    over the book after the batch.
     """
 
     batch: int
@@ -64,6 +66,7 @@ class Statement:
     chain: int = 0
     contract: int = 0
     scenarios: tuple[tuple[int, ...], ...] = ()
+    sweep: Sweep | None = None
     version: int = field(default=VERSION)
 
     def encode(self) -> bytes:
@@ -76,9 +79,14 @@ class Statement:
             + b"".join(_encode([len(rows)]) + encode_oracle(rows) for rows in (self.last_oracle, self.oracle))
             + _encode([self.next_queue, len(self.l1), *queue])
             + _encode([int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)])
-            + _encode([len(self.scenarios)] if self.scenarios else [])
-            + b"".join(_encode([len(row), *row]) for row in self.scenarios)
+            + (self._encode_options() if self.scenarios or self.sweep else b"")
         )
+
+    def _encode_options(self) -> bytes:
+        """What stands behind the diff when there is anything."""
+        rows = b"".join(_encode([len(row), *row]) for row in self.scenarios)
+        swept = [0] if self.sweep is None else [1, *self.sweep.words()]
+        return _encode([len(self.scenarios)]) + rows + _encode(swept)
 
     @classmethod
     def decode(cls, data: bytes) -> "Statement":
@@ -91,7 +99,7 @@ class Statement:
         l1 = tuple(L1Row(*words.take(5)) for _ in range(words.count(5)))
         [published] = words.take(1)
         diff = tuple((cell, delta) for cell, delta in (words.take(2) for _ in range(words.count(2))))
-        scenarios = words.scenarios()
+        scenarios, sweep = words.options()
         result = cls(
             batch,
             old,
@@ -104,6 +112,7 @@ class Statement:
             chain,
             contract,
             scenarios,
+            sweep,
             version,
         )
         if result.encode() != data:
@@ -180,12 +189,22 @@ def scenario_vectors(
 
 
 def public_terms(statement: Statement) -> list[PublicTerm]:
-    """Each L1 row is sent exactly once."""
-    return [PublicTerm("l1", 1, (r.queue, r.kind, r.cell, r.amount, r.outcome)) for r in statement.l1]
+    """Each L1 row is sent exactly once; a sweep answers for what options have left."""
+    terms = [PublicTerm("l1", 1, (r.queue, r.kind, r.cell, r.amount, r.outcome)) for r in statement.l1]
+    return terms if statement.sweep is None else terms + unsettled_terms(statement.sweep.unsettled)
+
+
+def unsettled_terms(unsettled: Sequence[int]) -> list[PublicTerm]:
+    """What is left of each market answers the positions of a book."""
+    return [PublicTerm("positions", -left, (market,)) for market, left in enumerate(unsettled) if left]
 
 
 def public_scalars(statement: Statement) -> dict[str, int]:
-    return {"first_tick": statement.oracle[0].tick, "next_queue": statement.next_queue}
+    """Where ticks and the queue begin; of a sweep, its tick and its sums."""
+    scalars = {"first_tick": statement.oracle[0].tick, "next_queue": statement.next_queue}
+    if statement.sweep is not None:
+        scalars |= {"tick": statement.oracle[-1].tick, **asdict(statement.sweep.totals)}
+    return scalars
 
 
 class _Words:
@@ -216,11 +235,16 @@ class _Words:
         rows = (self.take(5) for _ in range(self.count(5)))
         return tuple(OracleRow(tick, time, market, price, _signed(index)) for tick, time, market, price, index in rows)
 
-    def scenarios(self) -> tuple[tuple[int, ...], ...]:
+    def options(self) -> tuple[tuple[tuple[int, ...], ...], Sweep | None]:
         """What stands behind the diff, if anything does."""
         if self.position == len(self.data):
-            return ()
-        return tuple(tuple(map(_signed, self.take(self.count(1)))) for _ in range(self.count(1)))
+            return (), None
+        scenarios = tuple(tuple(map(_signed, self.take(self.count(1)))) for _ in range(self.count(1)))
+        [swept] = self.take(1)
+        if not swept:
+            return scenarios, None
+        totals = Totals(*map(_signed, self.take(len(fields(Totals)))))
+        return scenarios, Sweep(totals, tuple(map(_signed, self.take(self.count(1)))))
 
 
 def _signed(word: int) -> int:
@@ -254,6 +278,7 @@ class _Reader:
             chain=self._integer("chain", self.data["chain"]),
             contract=self._integer("contract", self.data["contract"]),
             scenarios=tuple(self._integers("scenarios", row) for row in self._list("scenarios")),
+            sweep=self._sweep(),
             version=self._integer("version", self.data["version"]),
         )
 
@@ -274,6 +299,15 @@ class _Reader:
             raise InvalidStatement(f"{name}: no list")
         return value
 
+    def _sweep(self) -> Sweep | None:
+        data = self.data["sweep"]
+        if data is None:
+            return None
+        if not isinstance(data, dict) or set(data) != {"totals", "unsettled"}:
+            raise InvalidStatement("sweep: totals and unsettled are needed")
+        totals = Totals(*self._row("sweep.totals", Totals, data["totals"]))
+        return Sweep(totals, self._integers("sweep.unsettled", data["unsettled"]))
+
     def _integers(self, name: str, value: object) -> tuple[int, ...]:
         if not isinstance(value, list):
             raise InvalidStatement(f"{name}: {value!r} is no list")
@@ -284,7 +318,7 @@ class _Reader:
             raise InvalidStatement(f"{name}: {value!r} is no pair")
         return self._integer(name, value[0]), self._integer(name, value[1])
 
-    def _row(self, name: str, kind: type[OracleRow] | type[L1Row], value: object) -> list[int]:
+    def _row(self, name: str, kind: type[OracleRow] | type[L1Row] | type[Totals], value: object) -> list[int]:
         names = [part.name for part in fields(kind)]
         if not isinstance(value, dict) or list(value) != names:
             raise InvalidStatement(f"{name}: a row needs {', '.join(names)}")

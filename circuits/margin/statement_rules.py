@@ -1,6 +1,7 @@
 """The rules of a statement that no circuit checks: both arbiters check them in plain integers."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby, pairwise
 
 from circuits.field import MODULUS
@@ -17,6 +18,7 @@ from circuits.margin.statement import (
     require,
     scenario_vectors,
 )
+from circuits.margin.totals import COUNTS, SIGNED, Totals
 
 REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
 AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
@@ -33,6 +35,7 @@ def check_statement(statement: Statement, parameters: Parameters, shape: Shape) 
     _check_oracle(statement, parameters, shape)
     _check_l1(statement, parameters, shape)
     _check_diff(statement, shape)
+    _check_sweep(statement, parameters, shape)
 
 
 def _check_genesis(statement: Statement, parameters: Parameters) -> None:
@@ -131,6 +134,28 @@ def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> 
     require(cells[-1] < shape.cells, f"{name}: the group reaches beyond the state")
     inside = {parameters.fee_cell, parameters.insurance_cell} & set(cells)
     require(not inside, f"{name}: a system cell is inside the group")
+
+
+def check_totals(totals: Totals, unsettled: tuple[int, ...], parameters: Parameters, shape: Shape, time: int) -> None:
+    """InvalidStatement unless sums over a book are in their ranges and nothing is left but of expired options."""
+    for name, value in asdict(totals).items():
+        limit = shape.cells if name in COUNTS else 1 << 192
+        require((-limit if name in SIGNED else 0) <= value <= limit, f"totals: {name} {value} is out of range")
+    portfolio = parameters.portfolio
+    if portfolio is None or not portfolio.has_options:
+        require(not unsettled, "unsettled: the key has no options")
+        return
+    require(len(unsettled) == len(parameters.markets), "unsettled: a number for each market is needed")
+    for market, left in enumerate(unsettled):
+        require(abs(left) < 1 << 100, f"unsettled: {left} is out of range")
+        require(left == 0 or portfolio.expired(market, time), f"unsettled: market {market} has not expired")
+
+
+def _check_sweep(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    told = statement.sweep
+    require((told is not None) == shape.sweep, "sweep: the key asks for " + ("one" if shape.sweep else "none"))
+    if told is not None:
+        check_totals(told.totals, told.unsettled, parameters, shape, statement.oracle[-1].time)
 
 
 def _check_diff(statement: Statement, shape: Shape) -> None:

@@ -1,6 +1,6 @@
 """A batch with every kind of transition on members of groups, under cross and under portfolio margin, with options."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from circuits.circuit import Circuit
@@ -168,12 +168,13 @@ class Story:
     paper: Paper
 
 
-@lru_cache(maxsize=1)
-def tell() -> Story:
-    rules = parameters()
+@lru_cache(maxsize=2)
+def tell(sweep: bool = False) -> Story:
+    """The story; sweep: its batch ends with the solvency of the book."""
+    rules, shape = parameters(), replace(SHAPE, sweep=sweep)
     state = State.genesis(rules)
     state.batch, state.cells = 1, {address: cell.pack() for address, cell in CELLS.items()}
-    builder = BatchBuilder(state, rules, SHAPE)
+    builder = BatchBuilder(state, rules, shape)
     machine = Machine(State.genesis(rules), rules, SHAPE.cells, SHAPE.groups, SHAPE.scenarios)
     machine.state.cells = dict(state.cells)
     machine.apply(first_tick())
@@ -184,10 +185,9 @@ def tell() -> Story:
         places[name] = len(builder.steps) - 1
     batch = builder.finish()
     places["collect"] = SHAPE.transitions - 1
-    statement = Statement(
-        1, None, None, batch.last_oracle, batch.ticks, 0, batch.l1, tuple(batch.diff.items()), scenarios=batch.scenarios
-    )
-    circuit = margin_circuit(rules, SHAPE)
+    lists = batch.last_oracle, batch.ticks, 0, batch.l1, tuple(batch.diff.items())
+    statement = Statement(1, None, None, *lists, scenarios=batch.scenarios, sweep=batch.sweep)
+    circuit = margin_circuit(rules, shape)
     assignment = build_assignment(circuit, rules, statement, batch.steps, batch.old, batch.new)
     paper = Paper(circuit, assignment, public_scalars(statement), public_terms(statement))
     return Story(circuit, statement, batch, places, paper)

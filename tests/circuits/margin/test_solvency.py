@@ -11,15 +11,17 @@ import pytest
 from circuits.check import rows as evaluate_rows
 from circuits.circuit import Assignment
 from circuits.field import MODULUS
+from circuits.margin.book import TOTALS
 from circuits.margin.cell import ACCOUNT, SYSTEM, Cell
 from circuits.margin.circuit import tier_rows
 from circuits.margin.parameters import Market, Parameters, Shape
-from circuits.margin.solvency import TOTALS, solvency_circuit
+from circuits.margin.solvency import solvency_circuit
 from circuits.margin.solvency_statement import SolvencyStatement, solvency_columns, solvency_scalars
 from circuits.margin.statement import OracleRow
 from circuits.margin.tiers import build_tiers
 from circuits.table import Kind
-from zkmargin.solvency import book_totals, check_book, judge, solvency_assignment, solvency_statement
+from zkmargin.solvency import check_book, solvency_assignment, solvency_statement
+from zkmargin.solvency_rows import book_totals, judge
 
 SHAPE = Shape(2, 16, 4, True)
 FEE, INSURANCE = 0, 1
