@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from circuits.margin.parameters import Market, Parameters
 from circuits.margin.portfolio import Instrument, Option, Portfolio
 from circuits.margin.tiers import build_tiers
 from tests.zkmargin.machines import CAP, SIMPLE, account, machine, parameters
-from zkmargin.account_risk import Account, band
+from zkmargin.account_risk import Account, Liquidation, band
 from zkmargin.cli import main
 from zkmargin.machine import Refused
 from zkmargin.risk_file import read_account
@@ -126,12 +127,41 @@ def _code(rules: Parameters, collateral: int, position: int, price: int) -> str 
 
 
 def test_a_portfolio_has_liquidation_prices_on_both_sides(tmp_path: Path) -> None:
-    account = read_account(
-        *map(Path, written(tmp_path, a_file("portfolio", (0, 9000, 1000), (2, 40_000, -2000)))[1::2])
-    )
+    """Above, the charge on short calls grows by twice what the position gains; below, the position loses alone."""
+    file = a_file("portfolio", (0, 51_100, 100), (2, 0, -2000))
+    account = read_account(*map(Path, written(tmp_path, file)[1::2]))
     ends = account.liquidation(0)
-    assert ends.below is not None and account.buffer_at(0, ends.below) < 0 <= account.buffer_at(0, ends.below + 1)
-    assert account.liquidation(2) == type(ends)(2, None, None)
+    assert ends.below is not None and ends.above is not None and ends.below < PRICE < ends.above
+    assert account.buffer_at(0, ends.below) < 0 <= account.buffer_at(0, ends.below + 1)
+    assert account.buffer_at(0, ends.above) < 0 <= account.buffer_at(0, ends.above - 1)
+    assert ends.distance(PRICE) == (ends.above - PRICE) / PRICE
+    assert account.liquidation(2) == Liquidation(2, None, None)
+
+
+SIZES = st.integers(-3000, 3000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["cross", "portfolio"]), SIZES.filter(bool), SIZES, SIZES, st.integers(-400_000, 800_000), st.data()
+)
+def test_no_price_nearer_is_one_of_liquidation(
+    module: str, first: int, second: int, options: int, collateral: int, data: st.DataObject
+) -> None:
+    """Between the two prices that are told the account meets its maintenance, though the worst scenario, the tiers and
+    the sums of several cells change; at the prices it does not."""
+    with TemporaryDirectory() as folder:
+        file = a_file(module, (0, collateral, first), (1, 0, second), (2, 0, options), (0, 0, second))
+        account = read_account(*map(Path, written(Path(folder), file)[1::2]))
+    ends, now = account.liquidation(0), account.risk().buffer
+    assert (now < 0) <= (ends.below is None is ends.above)
+    if now < 0:
+        return
+    assert all(account.buffer_at(0, at) < 0 for at in (ends.below, ends.above) if at is not None)
+    low = 1 if ends.below is None else ends.below + 1
+    high = 4 * PRICE if ends.above is None else ends.above - 1
+    prices = [low, high, *data.draw(st.lists(st.integers(low, high), min_size=8, max_size=8))]
+    assert all(account.buffer_at(0, at) >= 0 for at in prices)
 
 
 @pytest.mark.parametrize(
