@@ -20,8 +20,9 @@ from circuits.margin.tiers import build_tiers
 from zkmargin.account_risk import Account, AccountRisk
 from zkmargin.state import State
 from zkmargin.venues.options import OptionPosition, black_76, option_vector
-from zkmargin.venues.span import INITIAL_FACTOR, PRICES, Series, SpanBook
-from zkmargin.venues.standard import StandardMarket, most_lost, short_margin, standard_margin
+from zkmargin.venues.span import DERIVE as DERIVE_SPAN
+from zkmargin.venues.span import Series, SpanBook
+from zkmargin.venues.standard import DERIBIT, DERIVE, StandardMarket, most_lost, short_margin, standard_margin
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "risk"
 ONE = 10**18  # of the cases' fixed point
@@ -80,7 +81,7 @@ def test_standard_margin(name: str) -> None:
         assert found == pytest.approx(number(told[f"real{kind}"]), abs=UNIT)
         for market, underlying in zip(markets, ("ETH", "BTC"), strict=True):
             assert market.option_margins(initial) == pytest.approx(number(told[f"{underlying}Option{kind}"]), abs=UNIT)
-            alone = sum(short_margin(each, market.spot, initial) for each in market.options if each.amount < 0)
+            alone = sum(short_margin(DERIVE, each, market.spot, initial) for each in market.options if each.amount < 0)
             assert alone == pytest.approx(number(told[f"{underlying}OptionIsolated{kind}"]), abs=UNIT)
     assert sum(market.oracle_contingency() for market in markets) == pytest.approx(
         number(told["OracleConts"]), abs=UNIT
@@ -108,11 +109,30 @@ def test_most_lost_at_expiry(name: str) -> None:
         if len({each.expiry for each in market.options}) != 1:
             continue  # the column is of one expiry alone
         for initial, kind, scale in ((False, "MM", 1.1), (True, "IM", 1.2)):
-            found = most_lost(market.options, initial)
+            found = most_lost(DERIVE, market.options, initial)
             if name in UNBLENDED:
                 unpaired = min(sum(each.amount for each in market.options if each.call), 0.0)
                 found += unpaired * scale * (number(case["Forwards"][0]) - market.options[0].forward)
             assert found == pytest.approx(number(told[f"{underlying}OptionBounded{kind}"]), abs=UNIT)
+
+
+@pytest.mark.parametrize(
+    ("call", "strike", "initial", "maintenance"),
+    [(True, 100, 0.15, 0.075), (True, 103, 0.12, 0.075), (True, 140, 0.1, 0.075), (False, 97, 0.12, 0.075)],
+)
+def test_the_deribit_rule(call: bool, strike: float, initial: float, maintenance: float) -> None:
+    """max(0.15 - OTM/underlying, 0.1) + mark, and 0.075 + mark, in the underlying (worked_examples.json has the text);
+    there is no relief for what two options lose together."""
+    short = OptionPosition(86_400, strike, call, -2.0, 0.5, 0.0, 100.0)
+    mark = -short.value() / 100
+    owned = OptionPosition(86_400, strike, call, 2.0, 0.5, 0.0, 100.0)
+    market = StandardMarket([short, owned], 0.0, 0.0, 100.0, 100.0, rules=DERIBIT)
+    assert -market.option_margins(initial=True) / 100 == pytest.approx(2 * initial + mark)
+    assert -market.option_margins(initial=False) / 100 == pytest.approx(2 * maintenance + mark)
+    deep = OptionPosition(86_400, 400.0, False, -1.0, 0.5, 0.0, 100.0)
+    assert (
+        short_margin(DERIBIT, deep, 100.0, True) == short_margin(DERIBIT, deep, 100.0, False) == pytest.approx(-322.5)
+    )
 
 
 def span_book(case: dict[str, Any]) -> SpanBook:
@@ -170,12 +190,14 @@ MODULE_CASES = [name for name in SPAN if len(SPAN[name]["Scenario"]["OptionStrik
 
 def tiers(rate: float) -> Any:
     """Add-ons of this share of the notional, and of the initial factor times it."""
-    return build_tiers([(0, max(round(rate * RATE), 1), max(round(rate * INITIAL_FACTOR * RATE), 1))], 1 << 70)
+    return build_tiers(
+        [(0, max(round(rate * RATE), 1), max(round(rate * DERIVE_SPAN.initial_factor * RATE), 1))], 1 << 70
+    )
 
 
 def under_the_module(book: SpanBook) -> AccountRisk:
     """Spot, perpetual and one option as three markets. The perpetual's gains are cash, as they are in a cell."""
-    moves = [(price, kind) for price in PRICES for kind in ("up", "same", "down")]
+    moves = [(price, kind) for price in DERIVE_SPAN.prices for kind in ("up", "same", "down")]
     shocks = tuple(round((price - 1) * RATE) for price, _ in moves)
     options = [each for series in book.series for each in series.options]
     marks = [max(round(each.value() / each.amount * RATE), 1) for each in options]
@@ -190,7 +212,7 @@ def under_the_module(book: SpanBook) -> AccountRisk:
         scenarios.append(tuple(round(-series.loss(p, factors[k]) / each.amount * RATE) for p, k in moves))
         names, prices = [*names, "option"], [*prices, mark]
     markets = tuple(Market(name, 0, tiers(0.05), 1 << 16, 0) for name in names)
-    portfolio = Portfolio(len(moves), round(INITIAL_FACTOR * RATE), tuple(instruments))
+    portfolio = Portfolio(len(moves), round(DERIVE_SPAN.initial_factor * RATE), tuple(instruments))
     rules = Parameters(markets, 0, 1, 3277, 3277, 655, 3277, 1000, portfolio)
     held = [round(UNITS * amount) for amount in (book.base, book.perpetuals, *(each.amount for each in options))]
     cash = [UNITS * book.cash, UNITS * (book.gains - book.perpetuals * book.perpetual_price), 0][: len(held)]
@@ -219,7 +241,7 @@ def test_portfolio_margin_under_the_module(name: str) -> None:
     other_price = 0.02 * abs(book.perpetuals) * (book.perpetual_price - book.spot)
     expected = book.value() - book.maintenance() - options + other_price
     assert risk.maintenance / RATE**2 / UNITS == pytest.approx(expected, abs=4 * coarse)
-    initial = INITIAL_FACTOR * (worst + perpetuals + base + other_price)
+    initial = DERIVE_SPAN.initial_factor * (worst + perpetuals + base + other_price)
     assert risk.initial / RATE**2 / UNITS == pytest.approx(initial, abs=4 * coarse)
 
 

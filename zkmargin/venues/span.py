@@ -1,6 +1,6 @@
 """Portfolio margin by scenarios with a discount on what is owned, in the manner of Derive's portfolio manager (v1).
 
-The parameters below are what its published cases follow. Where it differs from the module `portfolio` of
+Where it differs from the module `portfolio` of
 `circuits.margin.modules`: expiries are discounted by the sign of their total, which is not linear in positions; the
 charge on short options is added to the worst scenario instead of bounding it; and the forward's own contingency is one
 more scenario.
@@ -13,14 +13,51 @@ from math import exp
 
 from zkmargin.venues.options import OptionPosition
 
-PRICES = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
-FORWARDS = (0.95, 1.05)
-FORWARD_SHARE, FORWARD_SHARE_PER_YEAR = 0.25, 0.01
-STATIC_DISCOUNT, RATE_FACTOR, RATE_SPREAD = 0.95, 4.0, 0.05
-OPTION_CHARGE, PERPETUAL_CHARGE, BASE_CHARGE = 0.01, 0.02, 0.02  # of the spot price
-INITIAL_FACTOR = 1.3
-PEG, PEG_FACTOR = 0.98, 2.0
-LEAST_CONFIDENCE, ORACLE_FACTOR = 0.75, 0.5
+
+@dataclass(frozen=True)
+class SpanRules:
+    """prices: what the scenarios multiply prices by, each with volatilities up, unchanged and down. forwards: what the
+    forward's contingency multiplies them by, of whose loss it is `forward_share`, and more by the year.
+
+    What is owned is discounted by static_discount * exp(-years * (rate_factor * rate + rate_spread)). Charges are
+    shares of the spot price; the oracle's is asked below least_confidence.
+    """
+
+    prices: tuple[float, ...]
+    forwards: tuple[float, ...]
+    forward_share: float
+    forward_share_per_year: float
+    static_discount: float
+    rate_factor: float
+    rate_spread: float
+    option_charge: float
+    perpetual_charge: float
+    base_charge: float
+    initial_factor: float
+    peg: float
+    peg_factor: float
+    least_confidence: float
+    oracle_factor: float
+
+
+DERIVE = SpanRules(
+    prices=(0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15),
+    forwards=(0.95, 1.05),
+    forward_share=0.25,
+    forward_share_per_year=0.01,
+    static_discount=0.95,
+    rate_factor=4.0,
+    rate_spread=0.05,
+    option_charge=0.01,
+    perpetual_charge=0.02,
+    base_charge=0.02,
+    initial_factor=1.3,
+    peg=0.98,
+    peg_factor=2.0,
+    least_confidence=0.75,
+    oracle_factor=0.5,
+)
+"""What the 21 published cases follow."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +68,7 @@ class Series:
     rate: float
     up: float
     down: float
+    rules: SpanRules = DERIVE
 
     def value(self, price_factor: float = 1.0, volatility_factor: float = 1.0) -> float:
         return sum(option.value(price_factor, volatility_factor) for option in self.options)
@@ -38,13 +76,14 @@ class Series:
     def loss(self, price_factor: float, volatility_factor: float) -> float:
         """What a scenario takes; what is owned after it is discounted, what is owed is not."""
         after, years = self.value(price_factor, volatility_factor), self.options[0].years
-        discount = STATIC_DISCOUNT * exp(-years * (RATE_FACTOR * self.rate + RATE_SPREAD)) if after > 0 else 1.0
+        rate = self.rules.rate_factor * self.rate + self.rules.rate_spread
+        discount = self.rules.static_discount * exp(-years * rate) if after > 0 else 1.0
         return self.value() - after * discount
 
     def forward_contingency(self) -> float:
         """A share of what a move of the forward alone takes."""
-        lost = max(0.0, *(self.value() - self.value(factor) for factor in FORWARDS))
-        return lost * (FORWARD_SHARE + FORWARD_SHARE_PER_YEAR * self.options[0].years)
+        lost = max(0.0, *(self.value() - self.value(factor) for factor in self.rules.forwards))
+        return lost * (self.rules.forward_share + self.rules.forward_share_per_year * self.options[0].years)
 
     def shorts(self) -> float:
         """Short options, calls and puts of a strike netted."""
@@ -66,13 +105,14 @@ class SpanBook:
     spot_confidence: float = 1.0
     perpetual_confidence: float = 1.0
     stable_price: float = 1.0
+    rules: SpanRules = DERIVE
 
     def value(self) -> float:
         return sum(series.value() for series in self.series) + self.cash + self.base * self.spot + self.gains
 
     def losses(self) -> list[float]:
         """Of each price with volatilities up, unchanged and down."""
-        return [self._loss(price, kind) for price in PRICES for kind in ("up", "same", "down")]
+        return [self._loss(price, kind) for price in self.rules.prices for kind in ("up", "same", "down")]
 
     def _loss(self, price: float, kind: str) -> float:
         linear = (self.perpetuals * self.perpetual_price + self.base * self.spot) * (1 - price)
@@ -91,8 +131,8 @@ class SpanBook:
 
     def contingencies(self) -> tuple[float, float, float]:
         """On short options, perpetuals and base."""
-        options = OPTION_CHARGE * sum(series.shorts() for series in self.series)
-        linear = PERPETUAL_CHARGE * abs(self.perpetuals), BASE_CHARGE * abs(self.base)
+        options = self.rules.option_charge * sum(series.shorts() for series in self.series)
+        linear = self.rules.perpetual_charge * abs(self.perpetuals), self.rules.base_charge * abs(self.base)
         return options * self.spot, linear[0] * self.spot, linear[1] * self.spot
 
     def oracle_contingency(self) -> float:
@@ -100,16 +140,16 @@ class SpanBook:
 
         def doubt(*confidences: float) -> float:
             least = min(confidences)
-            return 1 - least if least < LEAST_CONFIDENCE else 0.0
+            return 1 - least if least < self.rules.least_confidence else 0.0
 
         options = [option for series in self.series for option in series.options]
         unsure = sum(abs(o.amount) * self.spot * doubt(self.spot_confidence, o.confidence) for o in options)
         unsure += abs(self.perpetuals) * self.perpetual_price * doubt(self.spot_confidence, self.perpetual_confidence)
         unsure += abs(self.base) * self.spot * doubt(self.spot_confidence)
-        return ORACLE_FACTOR * unsure
+        return self.rules.oracle_factor * unsure
 
     def initial_factor(self) -> float:
-        return INITIAL_FACTOR + PEG_FACTOR * max(PEG - self.stable_price, 0.0)
+        return self.rules.initial_factor + self.rules.peg_factor * max(self.rules.peg - self.stable_price, 0.0)
 
     def maintenance(self) -> float:
         """Value less requirement: healthy where it is not negative."""
