@@ -404,7 +404,17 @@ def test_an_escape_asks_for_a_freeze(live: Venue) -> None:
 def test_another_verifier_after_its_notice(live: Venue) -> None:
     governor, signers = live.governor, [address_of(live.chain.account("new oracle"))]
     refused("no contract", live, governor, "propose", bytes(20), signers, 1)
+    twice, nobody = sorted([signers[0], signers[0]]), [bytes(20), *signers]
+    for wrong, threshold, why in (
+        (twice, 2, "signers"),
+        (nobody, 2, "signers"),
+        (signers, 2, "threshold"),
+        ([], 0, "threshold"),
+    ):
+        refused(why, live, governor, "propose", live.verifier, wrong, threshold)
     live.rollup.transact(governor, "propose", live.verifier, signers, 1)
+    told = live.rollup.call("proposal")
+    assert told[0] == "0x" + live.verifier.hex() and told[1] == ("0x" + signers[0].hex(),) and told[2] == 1
     live.chain.wait(live.terms.notice - 60)
     refused("notice", live, governor, "adopt")
     live.chain.wait(60)
@@ -413,6 +423,16 @@ def test_another_verifier_after_its_notice(live: Venue) -> None:
     assert event["key"] == live.key.verifying.digest
     refused("notice", live, governor, "adopt")
     assert live.rollup.call("signers", signers[0]) and not live.rollup.call("signers", address_of(live.oracles[0]))
+
+
+def test_what_is_not_adopted_lapses(live: Venue) -> None:
+    signers = [address_of(live.chain.account("new oracle"))]
+    live.rollup.transact(live.governor, "propose", live.verifier, signers, 1)
+    live.chain.wait(2 * live.terms.notice + 60)
+    refused("lapsed", live, live.governor, "adopt")
+    live.rollup.transact(live.governor, "propose", live.verifier, signers, 1)
+    live.chain.wait(live.terms.notice + 60)
+    live.rollup.transact(live.governor, "adopt")
 
 
 @pytest.mark.parametrize(

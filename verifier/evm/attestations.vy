@@ -23,12 +23,24 @@ threshold: public(uint256)
 
 
 @internal
-def set_signers(signers: DynArray[address, MOST_SIGNERS], threshold: uint256):
+@view
+def check_signers(signers: DynArray[address, MOST_SIGNERS], threshold: uint256):
+    """
+    @notice More than half of some different addresses, in the order of their numbers.
+    """
     assert threshold <= len(signers) and 2 * threshold > len(signers), "threshold"
+    last: address = empty(address)
+    for signer: address in signers:
+        assert convert(signer, uint160) > convert(last, uint160), "signers"
+        last = signer
+
+
+@internal
+def set_signers(signers: DynArray[address, MOST_SIGNERS], threshold: uint256):
+    self.check_signers(signers, threshold)
     for signer: address in self.all_signers:
         self.signers[signer] = False
     for signer: address in signers:
-        assert signer != empty(address) and not self.signers[signer], "signers"
         self.signers[signer] = True
     self.all_signers = signers
     self.threshold = threshold

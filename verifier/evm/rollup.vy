@@ -93,7 +93,7 @@ FRESH_SECONDS: public(immutable(uint256))  # that the last oracle rows may be ol
 LEAST_DEPOSIT: public(immutable(uint256))  # with which an account is opened
 
 verifier: public(IVerifier)
-proposal: Proposal
+proposal: public(Proposal)
 root: public(uint256[2])
 batches: public(uint256)
 oracle: public(bytes32)  # keccak256 of the last tick's rows
@@ -373,11 +373,13 @@ def settle(owner: address):
 @external
 def propose(verifier: address, signers: DynArray[address, attestations.MOST_SIGNERS], threshold: uint256):
     """
-    @notice Announces another verifier or other signers; nothing cancels a request that is queued by then.
+    @notice Announces another verifier or other signers; nothing cancels a request that is queued by then. What is not
+            adopted within the notice after it was ready has lapsed.
     """
     assert msg.sender == GOVERNOR, "not the governor"
     assert self.frozen_at == 0, "frozen"
     assert verifier.is_contract, "no contract"
+    attestations.check_signers(signers, threshold)
     ready: uint256 = block.timestamp + NOTICE_SECONDS
     self.proposal = Proposal(verifier=verifier, signers=signers, threshold=threshold, ready=ready)
     log Proposed(verifier=verifier, signers=signers, threshold=threshold, ready=ready)
@@ -387,6 +389,7 @@ def propose(verifier: address, signers: DynArray[address, attestations.MOST_SIGN
 def adopt():
     assert self.frozen_at == 0, "frozen"
     assert self.proposal.ready > 0 and block.timestamp > self.proposal.ready, "notice"
+    assert block.timestamp <= self.proposal.ready + NOTICE_SECONDS, "lapsed"
     self.verifier = IVerifier(self.proposal.verifier)
     attestations.set_signers(self.proposal.signers, self.proposal.threshold)
     self.proposal.ready = 0

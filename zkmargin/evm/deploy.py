@@ -60,7 +60,7 @@ class Terms:
 
     def arguments(self, verifier: bytes) -> tuple[Any, ...]:
         """Of the constructor, in order."""
-        people = (self.token, self.operator, self.governor, verifier, list(self.signers), self.threshold)
+        people = (self.token, self.operator, self.governor, verifier, sorted(self.signers), self.threshold)
         return (*people, self.queue, self.claims, self.notice, self.fresh, self.least_deposit)
 
 
