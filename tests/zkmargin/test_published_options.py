@@ -68,7 +68,8 @@ def standard_market(case: dict[str, Any], i: int, name: str) -> StandardMarket:
     index = number(case[f"{name}GlobalFundingIndex"]) - number(case[f"Account{name}FundingIndex"])
     gains = perpetuals * (price - number(case[f"LastEntry{name}"]) - index)
     base, spot = number(case[f"w{name}"]), number(case[f"{name}SpotPrice"])
-    return StandardMarket(options, perpetuals, base, spot, price, gains, *map(number, case["SpotPerpConfidences"][i]))
+    sure = [number(each) for each in case["SpotPerpConfidences"][i]]
+    return StandardMarket(options, perpetuals, base, spot, price, gains, sure[0], sure[1])
 
 
 @needs_data

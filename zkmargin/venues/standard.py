@@ -110,7 +110,8 @@ def short_margin(rules: StandardRules, option: OptionPosition, spot: float, init
 
 def most_lost(rules: StandardRules, options: Sequence[OptionPosition], initial: bool) -> float:
     """The least that options of one expiry can be worth then: at a strike, at zero, or beyond the last strike, where
-    calls short beyond those owned are held to lose a multiple of the forward."""
+    calls short beyond those owned are held to lose a multiple of the forward; without
+    bound where the rules do not look at it."""
     unpaired = rules.unpaired_initial if initial else rules.unpaired_maintenance
     if unpaired is None:
         return -inf
