@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from circuits.circuit import PublicTerm
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import Statement, public_columns, public_scalars, public_terms
+from circuits.margin.publics import public_columns, public_scalars, public_terms
+from circuits.margin.statement import Statement
 from circuits.margin.statement_rules import check_statement
 from circuits.strict_json import loads
 from verifier.curve import Point

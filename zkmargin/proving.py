@@ -6,7 +6,8 @@ from circuits.check import Failure, check
 from circuits.circuit import Assignment, Circuit
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import Point, Statement, public_scalars, public_terms
+from circuits.margin.publics import public_scalars, public_terms
+from circuits.margin.statement import Point, Statement
 from prover.backend import Backend
 from prover.key import ProvingKey, setup
 from prover.prove import prove

@@ -6,6 +6,7 @@ from circuits.check import Failure, check
 from circuits.circuit import Assignment, Circuit
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Vector
+from circuits.margin.publics import scenario_vectors
 from circuits.margin.solvency import solvency_circuit
 from circuits.margin.solvency_statement import (
     SolvencyStatement,
@@ -13,7 +14,7 @@ from circuits.margin.solvency_statement import (
     solvency_scalars,
     solvency_terms,
 )
-from circuits.margin.statement import OracleRow, scenario_vectors
+from circuits.margin.statement import OracleRow
 from prover.backend import Backend
 from prover.key import ProvingKey, setup
 from prover.prove import prove
@@ -24,9 +25,9 @@ from verifier.curve import Point
 from verifier.key import INSECURE, VerifyingKey
 from verifier.proof import Layout
 from verifier.solvency import SolvencyClaim, encode_solvency_parameters
+from zkmargin.columns import book_columns, lookup_columns, scenario_columns
 from zkmargin.rollup import Rollup
 from zkmargin.solvency_rows import book_totals, recorder_of, unsettled
-from zkmargin.witness import book_columns, lookup_columns, scenario_columns
 
 
 def solvency_assignment(

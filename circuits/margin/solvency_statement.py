@@ -7,15 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from circuits.circuit import PublicTerm
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Portfolio
-from circuits.margin.statement import (
-    InvalidStatement,
-    OracleRow,
-    Point,
-    oracle_columns,
-    require,
-    scenario_vectors,
-    unsettled_terms,
-)
+from circuits.margin.publics import oracle_columns, scenario_vectors, unsettled_terms
+from circuits.margin.statement import InvalidStatement, OracleRow, Point, require
 from circuits.margin.statement_rules import check_row, check_totals
 from circuits.margin.totals import Totals
 from circuits.strict_json import loads

@@ -8,16 +8,8 @@ from circuits.field import MODULUS
 from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
 from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import (
-    L1_KINDS,
-    VERSION,
-    InvalidStatement,
-    L1Row,
-    OracleRow,
-    Statement,
-    require,
-    scenario_vectors,
-)
+from circuits.margin.publics import scenario_vectors
+from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
 from circuits.margin.totals import COUNTS, SIGNED, Totals
 
 REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])

@@ -24,19 +24,13 @@ from circuits.margin.circuit import margin_circuit
 from circuits.margin.kinds import L1_CODES
 from circuits.margin.modules import FUNDING_FRACTION
 from circuits.margin.parameters import Market, Parameters, Shape, Tier
-from circuits.margin.statement import (
-    InvalidStatement,
-    L1Row,
-    OracleRow,
-    Statement,
-    public_scalars,
-    public_terms,
-)
+from circuits.margin.publics import public_scalars, public_terms
+from circuits.margin.statement import InvalidStatement, L1Row, OracleRow, Statement
 from circuits.margin.statement_rules import check_statement
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from circuits.program import Compiled, compile_program
 from circuits.table import Table
-from zkmargin import witness
+from zkmargin import columns, witness
 from zkmargin.state import Leg, Step
 
 SETTLED_A = {"open", "deposit", "withdraw", "refuse", "touch", "trade", "transfer", "liquidate", "deleverage"}
@@ -194,7 +188,7 @@ class Forge:
         statement = Statement(1, None, None, *lists, diff)
         case = Case(self.parameters, self.shape, statement, {})
         parameters = replace(self.parameters, markets=tuple(map(_AnyNotional.of, self.parameters.markets)))
-        with patch.object(witness, "_limbs", low_limbs):
+        with patch.object(columns, "_limbs", low_limbs):
             case.assignment = witness.build_assignment(case.circuit, parameters, statement, self.steps, old, new)
         return case
 

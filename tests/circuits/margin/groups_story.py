@@ -9,7 +9,8 @@ from circuits.margin.circuit import margin_circuit
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.portfolio import Instrument, Option, Portfolio
-from circuits.margin.statement import Statement, public_scalars, public_terms
+from circuits.margin.publics import public_scalars, public_terms
+from circuits.margin.statement import Statement
 from circuits.margin.tiers import build_tiers
 from tests.circuits.margin.paper import Paper
 from zkmargin.batch import Batch, BatchBuilder

@@ -10,7 +10,8 @@ from circuits.check import check
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.kinds import KINDS
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import Statement, public_scalars, public_terms
+from circuits.margin.publics import public_scalars, public_terms
+from circuits.margin.statement import Statement
 from circuits.margin.statement_rules import check_statement
 from circuits.margin.tiers import build_tiers
 from tests.circuits.margin.agreement import agree

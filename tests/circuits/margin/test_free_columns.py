@@ -10,7 +10,7 @@ import pytest
 
 from circuits.check import rows
 from circuits.margin.parameters import Shape
-from circuits.margin.statement import public_scalars
+from circuits.margin.publics import public_scalars
 from circuits.table import Kind
 from tests.circuits.margin.forge import Forge, circuit_of
 from tests.circuits.margin.sheet import TIER_PARTS, Sheet

@@ -12,11 +12,12 @@ import pytest
 from circuits.margin.cell import Cell, head_kind
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.modules import CROSS
-from circuits.margin.statement import L1Row, OracleRow, Statement, public_scalars, public_terms
+from circuits.margin.publics import public_scalars, public_terms
+from circuits.margin.statement import L1Row, OracleRow, Statement
 from tests.circuits.margin.forge import low_limbs
 from tests.circuits.margin.groups_story import CELLS, SHAPE, first_tick, parameters
 from tests.circuits.margin.paper import Paper
-from zkmargin import witness, witness_groups
+from zkmargin import columns, witness, witness_groups
 from zkmargin.machine import Machine
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import Group, Leg, State, Step
@@ -50,7 +51,7 @@ def forged(*steps: Step) -> set[str]:
     diff = tuple((a, new[a] - cells.get(a, 0)) for a in sorted(new) if new[a] != cells.get(a, 0))
     statement = Statement(1, None, None, genesis.oracle_rows(), rows, 0, l1, diff, scenarios=tick.scenarios)
     circuit = margin_circuit(RULES, SHAPE)
-    with patch.object(witness, "_limbs", low_limbs):
+    with patch.object(columns, "_limbs", low_limbs):
         assignment = witness.build_assignment(circuit, RULES, statement, steps, cells, new)
     paper = Paper(circuit, assignment, public_scalars(statement), public_terms(statement))
     return paper.failures()

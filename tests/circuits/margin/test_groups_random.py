@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from circuits.margin.circuit import margin_circuit
-from circuits.margin.statement import Statement, public_scalars, public_terms
+from circuits.margin.publics import public_scalars, public_terms
+from circuits.margin.statement import Statement
 from circuits.margin.statement_rules import check_statement
 from tests.circuits.margin.groups_story import (
     BTC,

@@ -9,7 +9,8 @@ import pytest
 from circuits.field import MODULUS
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import ParameterError
-from circuits.margin.statement import InvalidStatement, L1Row, OracleRow, Statement, public_terms
+from circuits.margin.publics import public_terms
+from circuits.margin.statement import InvalidStatement, L1Row, OracleRow, Statement
 from circuits.margin.statement_rules import check_statement
 from tests.circuits.margin.story import INSURANCE_CELL, PARAMETERS, PRICE, SHAPE, sheet
 

@@ -8,12 +8,14 @@ from circuits.check import check
 from circuits.margin.cell import ACCOUNT, Cell
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Shape
-from circuits.margin.statement import Statement, public_scalars, public_terms
+from circuits.margin.publics import public_scalars, public_terms
+from circuits.margin.statement import Statement
 from circuits.table import Kind
 from prover.backend import Backend, get_backend
 from tests.circuits.margin.forge import Forge
 from tests.circuits.margin.story import CELLS, PARAMETERS, begin, sheet, steps, tell
-from zkmargin.witness import WitnessError, build_assignment
+from zkmargin.columns import WitnessError
+from zkmargin.witness import build_assignment
 
 
 def built(forge: Forge, shape: Shape) -> dict:
