@@ -9,9 +9,11 @@ from unittest.mock import PropertyMock, patch
 
 import pytest
 
-from circuits.margin.cell import Cell, head_kind
+from circuits.margin.cell import EMPTY_CELL, ROOM_UNIT, Cell, head_kind
 from circuits.margin.circuit import margin_circuit
+from circuits.margin.kinds import L1_CODES
 from circuits.margin.modules import CROSS
+from circuits.margin.modules import PORTFOLIO as PORTFOLIO_MODULE
 from circuits.margin.publics import public_scalars, public_terms
 from circuits.margin.statement import L1Row, OracleRow, Statement
 from tests.circuits.margin.forge import low_limbs
@@ -45,7 +47,7 @@ def forged(*steps: Step) -> set[str]:
     tick, genesis = first_tick(), State.genesis(RULES)
     rows = tuple(OracleRow(1, tick.time, market, *row) for market, row in enumerate(tick.rows))
     l1 = tuple(
-        L1Row(i, 4, step.legs[0].address, step.amount, int(step.kind == "withdraw"))
+        L1Row(i, L1_CODES[step.kind], step.legs[0].address, step.amount, int(step.kind != "refuse"))
         for i, step in enumerate(step for step in steps if step.queue is not None)
     )
     diff = tuple((a, new[a] - cells.get(a, 0)) for a in sorted(new) if new[a] != cells.get(a, 0))
@@ -227,3 +229,17 @@ def test_a_member_that_joins_an_occupied_cell() -> None:
     assert step.a is not None
     taken = replace(step, a=replace(step.a, before=Cell(5, 0, 0, 0, 1)))
     assert {"bus.memory"} <= forged(taken)
+
+
+def formed(amount: int, room: int) -> set[str]:
+    """The laws broken where an L1 `open` of this amount makes the first free cell the head of a portfolio."""
+    address = next(cell for cell in range(2, SHAPE.cells) if cell not in CELLS)
+    head = Cell(room, 1, 0, 0, head_kind(PORTFOLIO_MODULE))
+    step = Step("form", 1, Leg(address, EMPTY_CELL, head, False), amount=amount, queue=0)
+    return forged(step)
+
+
+def test_an_account_of_the_first_market_made_a_head() -> None:
+    """Its amount 1 is that of a portfolio without room; nothing its owner asks of it on L1 could be consumed."""
+    assert formed(4 * ROOM_UNIT + 1, 4) == set()
+    assert formed(1, 0) == {"transitions.margin"}
