@@ -190,6 +190,7 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
         + (kind["refuse"] * (1 - system) - oversized) * short
         + oversized * (leg.after.notional - OVERSIZED)
         + row.second * kind["join"] * (left - leg.after.position)
+        + kind["form"] * (left - 2)  # without room, the `open` of an account has the amount of a group's
     )
     table.register("margin", MARGIN_BITS, margin)
     unhealthy = leg.maintenance_before() - leg.equity_before(price) * one - 1

@@ -184,6 +184,7 @@ ALSO: dict[str, tuple[str, ...]] = {
         "bus.memory",
         "transitions.form_room",
         "transitions.kind_after",
+        "transitions.margin",
         "transitions.module",
         "transitions.one_kind",
         "transitions.position_moves",
