@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from circuits.margin.cell import Cell
-from circuits.margin.modules import taken
+from circuits.margin.modules import Module, taken
 from circuits.margin.parameters import Parameters
+from circuits.margin.statement_rules import most_room
 from zkmargin.rules import Rest, Scan, Settled, require
 from zkmargin.state import State
 
@@ -66,6 +67,10 @@ class Context:
         first, second = self.judged(a), self.judged(b)
         require(first.before.market == second.before.market, "market", f"cells {a} and {b} are of two markets")
         return first, second
+
+    def room(self, module: Module) -> int:
+        """The most cells that a group may have."""
+        return most_room(self.parameters.portfolio if module.scans else None, self.groups, self.scenarios)
 
     def require_two(self, a: int, b: int) -> None:
         """Refused where both are one account's."""

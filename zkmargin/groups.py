@@ -5,7 +5,6 @@ from dataclasses import replace
 from circuits.margin.cell import (
     EMPTY,
     EMPTY_CELL,
-    GROUP_MAX,
     ROOM_UNIT,
     Cell,
     head_kind,
@@ -28,7 +27,8 @@ def form(context: Context, transaction: Form) -> Step:
     require(bool(found), "module", f"groups have no module {transaction.module}")
     [module] = found
     require(context.scenarios > 0 or not module.scans, "module", "this rollup's key has no portfolios")
-    require(2 <= room <= GROUP_MAX, "room", f"{room} is outside 2..{GROUP_MAX}")
+    most = context.room(module)
+    require(2 <= room <= most, "room", f"{room} is outside 2..{most}")
     _require_free(context, cell)
     context.cell(cell + room - 1)
     inside = {context.parameters.fee_cell, context.parameters.insurance_cell} & set(range(cell, cell + room))

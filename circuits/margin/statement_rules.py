@@ -8,6 +8,7 @@ from circuits.field import MODULUS
 from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
 from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.portfolio import Portfolio
 from circuits.margin.publics import scenario_vectors
 from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
 from circuits.margin.totals import COUNTS, SIGNED, Totals
@@ -115,13 +116,23 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
             _check_open(row, name, parameters, shape)
 
 
+def most_room(portfolio: Portfolio | None, groups: int, scenarios: int) -> int:
+    """Cells of the largest group that tables of so many rows can pass, and judge before and after where it is a
+    portfolio: with a larger one, a withdrawal could be neither paid nor refused."""
+    if portfolio is None:
+        return min(GROUP_MAX, groups)
+    # a row for each member and for a change, and two turns of the register
+    return min(GROUP_MAX, groups, scenarios - 2 * (portfolio.scenarios + 1))
+
+
 def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> None:
     """An account of a market, or where the key has groups, one with room for so many cells and no system cell."""
     room, rest = divmod(row.amount, ROOM_UNIT)
     if not shape.groups or rest > (PORTFOLIO.id - CROSS.id if shape.scenarios else 0) or room < 2:
         require(row.amount <= len(parameters.markets), f"{name}: no such market")
         return
-    require(room <= GROUP_MAX, f"{name}: a group has at most {GROUP_MAX} cells")
+    most = most_room(parameters.portfolio if rest else None, shape.groups, shape.scenarios)
+    require(room <= most, f"{name}: a group has at most {most} cells")
     cells = range(row.cell, row.cell + room)
     require(cells[-1] < shape.cells, f"{name}: the group reaches beyond the state")
     inside = {parameters.fee_cell, parameters.insurance_cell} & set(cells)
