@@ -16,6 +16,6 @@ def test_every_leg_checks_an_account_of_its_own(name: str) -> None:
 
 
 def test_it_proves_verifies_and_tells() -> None:
-    result = CliRunner().invoke(main, ["--size", "7", "--runs", "1", "--limb-bits", "8"], terminal_width=200)
+    result = CliRunner().invoke(main, ["--size", "8", "--runs", "1", "--limb-bits", "8"], terminal_width=200)
     assert result.exit_code == 0, result.output
     assert all(name in result.output for name in NAMES)
