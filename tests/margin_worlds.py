@@ -83,7 +83,7 @@ class World:
     def spoiled(self, transaction: Transaction) -> Transaction:
         """The transaction with one integer moved: by one, to an edge of its range, or anywhere."""
         fields = {name: getattr(transaction, name) for name in transaction.__struct_fields__}
-        name = self.rng.choice([name for name in fields if name not in ("rows", "scenarios")])
+        name = self.rng.choice([name for name in fields if isinstance(fields[name], int)])
         if name == "direction":
             return type(transaction)(**(fields | {name: -fields[name]}))
         anywhere = (self.rng.randrange(self.shape.cells), self.rng.getrandbits(66))

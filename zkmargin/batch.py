@@ -1,12 +1,14 @@
 """A batch: what the transactions of one proof did to the state, in their order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from circuits.field import MODULUS
 from circuits.margin.kinds import L1_CODES
+from circuits.margin.orders import OrderRow
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import L1Row, OracleRow
 from circuits.margin.totals import Sweep
+from zkmargin.fills import row_of
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, require
 from zkmargin.solvency_rows import book_totals, unsettled
@@ -20,7 +22,8 @@ class Batch:
 
     last_oracle: rows of the last tick before it; ticks: its own, by tick and market. next_queue: the first L1 index it
     may consume. steps: in order, pads between ticks and a final collect included. diff: address -> change
-    mod r of each changed cell, ascending. refusals: (line, reason). old, new: all non-empty cells, packed.
+    mod r of each changed cell, ascending. orders: those that are filled, and their signatures. refusals: (line,
+    reason). old, new: all non-empty cells, packed.
     """
 
     number: int
@@ -37,6 +40,8 @@ class Batch:
     contract: int = 0
     scenarios: tuple[tuple[int, ...], ...] = ()
     sweep: Sweep | None = None
+    orders: tuple[OrderRow, ...] = ()
+    signatures: tuple[str, ...] = ()
 
 
 class BatchBuilder:
@@ -46,7 +51,7 @@ class BatchBuilder:
     """
 
     def __init__(self, state: State, parameters: Parameters, shape: Shape) -> None:
-        self.machine = Machine(state, parameters, shape.cells, shape.groups, shape.scenarios)
+        self.machine = Machine(state, parameters, shape.cells, shape.groups, shape.scenarios, shape.slots)
         self.shape, self.state = shape, state
         self.old = dict(state.cells)
         self.last_oracle, self.next_queue = state.oracle_rows(), state.queue
@@ -57,6 +62,7 @@ class BatchBuilder:
         self.refusals: list[tuple[int, str]] = []
         self.row_tick = state.tick  # of the last step, so far the tick before the batch
         self.passed = self.scanned = 0  # rows of the tables of groups and scenarios
+        self.orders: dict[OrderRow, tuple[int, str]] = {}  # of one fill -> how many there are, signature
 
     def add(self, transaction: Transaction, line: int = 0) -> Refused | None:
         """Applies a transaction; one that is refused is noted with its line, returned, and changes nothing."""
@@ -89,6 +95,8 @@ class BatchBuilder:
             state.contract,
             tuple(self.scenarios),
             self._sweep() if self.shape.sweep else None,
+            tuple(replace(row, fills=count) for row, (count, _) in self.orders.items()),
+            tuple(signature for _, signature in self.orders.values()),
         )
         state.batch += 1
         return batch
@@ -96,6 +104,8 @@ class BatchBuilder:
     def _apply(self, transaction: Transaction) -> None:
         if isinstance(transaction, Tick):
             self._require_room(len(self.ticks) + len(transaction.rows), "oracle rows")
+            expiry = min((row.expiry for row in self.orders), default=transaction.time)
+            require(transaction.time <= expiry, "expired", f"orders of the batch are good until {expiry} at the latest")
             self.machine.apply(transaction)
             self.ticks += self.state.oracle_rows()
             if self.shape.scenarios:
@@ -113,6 +123,8 @@ class BatchBuilder:
         require(passed <= self.shape.groups, "full", f"the batch has no room to pass {passed} cells of groups")
         scanned = self.scanned + self._rows_scanned(step)
         require(scanned <= self.shape.scenarios, "full", f"the batch has no room for {scanned} rows of scenarios")
+        fills = sum(count for count, _ in self.orders.values()) + len(step.fills)
+        require(fills <= self.shape.orders, "full", f"the batch has no room for {fills} fills of orders")
         self.steps += [Step("pad", tick) for tick in pads]
         self.row_tick, self.passed, self.scanned = step.tick, passed, scanned
         self._take(step)
@@ -145,9 +157,12 @@ class BatchBuilder:
         if step.queue is not None and step.a is not None:
             done = step.kind not in ("refuse", "refuse_close")
             self.l1.append(L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(done)))
+        for order in (fill.order for fill in step.fills):
+            count, signature = self.orders.get(row_of(order), (0, order.signature))
+            self.orders[row_of(order)] = count + 1, signature
 
     def _touched(self) -> set[int]:
-        return {leg.address for step in self.steps for leg in step.legs}
+        return {address for step in self.steps for address, _ in step.written}
 
     def _value(self, cell: int) -> int:
         return self.state.cells.get(cell, 0)

@@ -19,6 +19,7 @@ from prover.program import Scalars, run_on_domain
 from prover.words import Words, join, narrow
 from zkmargin.recorder import Recorder, Values
 from zkmargin.solvency_rows import filled_rows
+from zkmargin.witness_fills import UNUSED_FILL
 from zkmargin.witness_scenarios import UNUSED_SCAN
 
 CHUNK = 4096  # rows held as Python integers at a time
@@ -132,6 +133,18 @@ def scenario_columns(
         raise WitnessError(f"{len(recorder.scans)} rows of scenarios for a table of {table.size}")
     return columns_of(
         table, chain(recorder.scans, repeat(UNUSED_SCAN, table.size - len(recorder.scans))), scalars, backend
+    )
+
+
+def fill_columns(
+    circuit: Circuit, recorder: Recorder, scalars: Mapping[str, int], backend: Backend | None
+) -> dict[str, Sequence[int]]:
+    """The columns of the fills' table, from the fills that were recorded."""
+    table = circuit.table("fills")
+    if len(recorder.fills) > table.size:
+        raise WitnessError(f"{len(recorder.fills)} fills of orders for a table of {table.size}")
+    return columns_of(
+        table, chain(recorder.fills, repeat(UNUSED_FILL, table.size - len(recorder.fills))), scalars, backend
     )
 
 

@@ -13,13 +13,19 @@ from zkmargin.state import State
 @dataclass(frozen=True, slots=True)
 class Context:
     """size: the number of cells of the state. groups: rows of the table that passes groups, 0 where there are none;
-    scenarios: of that which judges portfolios."""
+    scenarios: of that which judges portfolios; slots: cells at the end of the state that count fills of orders."""
 
     state: State
     parameters: Parameters
     size: int
     groups: int = 0
     scenarios: int = 0
+    slots: int = 0
+
+    @property
+    def accounts(self) -> int:
+        """Cells that accounts may have."""
+        return self.size - self.slots
 
     def cell(self, address: int) -> Cell:
         """The cell at an address; Refused outside the state."""

@@ -3,6 +3,7 @@
 from circuits.margin.cell import EMPTY, SYSTEM, Cell
 from circuits.margin.modules import PRICE_FRACTION
 from zkmargin.context import Context
+from zkmargin.fills import fills_of, require_unordered
 from zkmargin.operations import require_collectable
 from zkmargin.rules import (
     CASH_MAX,
@@ -44,6 +45,7 @@ def trade(context: Context, transaction: Trade) -> Step:
     rule_a, rule_b = margin_rule(a, leg_a.after, size), margin_rule(b, leg_b.after, size)
     fees = context.state.trade_fees + transaction.fee_a + transaction.fee_b
     require_collectable(context.state.cell(parameters.fee_cell).collateral, fees)
+    taken = (transaction.a, delta, cash, transaction.fee_a), (transaction.b, -delta, -cash, transaction.fee_b)
     return Step(
         "trade",
         context.state.tick,
@@ -56,12 +58,14 @@ def trade(context: Context, transaction: Trade) -> Step:
         transaction.fee_b,
         rule_a=rule_a,
         rule_b=rule_b,
+        fills=fills_of(context, transaction.orders, taken),
     )
 
 
 def transfer(context: Context, transaction: Transfer) -> Step:
     """The sender is settled and keeps its initial margin; of the receiver only c changes."""
     amount = transaction.amount
+    require_unordered(context)
     _require_moved(amount)
     context.require_two(transaction.a, transaction.b)
     a, receiver = context.judged(transaction.a), context.account(transaction.b)
@@ -103,6 +107,7 @@ def liquidate(context: Context, transaction: Liquidate) -> Step:
         fee_b=fee,
         rule_a=rule_a,
         rule_b="reducing",
+        fills=fills_of(context, transaction.orders, [(transaction.a, delta, cash, 0)]),
     )
 
 

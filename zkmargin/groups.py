@@ -31,6 +31,7 @@ def form(context: Context, transaction: Form) -> Step:
     require(2 <= room <= most, "room", f"{room} is outside 2..{most}")
     _require_free(context, cell)
     context.cell(cell + room - 1)
+    require(cell + room <= context.accounts, "slot", f"the group of cell {cell} reaches into the slots of orders")
     inside = {context.parameters.fee_cell, context.parameters.insurance_cell} & set(range(cell, cell + room))
     require(not inside, "system", "a system cell is inside the group")
     leg = Leg(cell, EMPTY_CELL, Cell(room, 1, 0, 0, head_kind(module)), False)

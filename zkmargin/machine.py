@@ -53,12 +53,15 @@ _TRANSITIONS: dict[type[Any], Callable[[Context, Any], Step]] = {
 class Machine:
     """Applies transactions to a state of `size` cells.
 
-    groups, scenarios: rows of the tables for groups of cells and for portfolios, 0 where the key has none.
+    groups, scenarios: rows of the tables for groups of cells and for portfolios, 0 where the key has none. slots: cells
+    at the end that count fills, where the key has orders.
     """
 
-    def __init__(self, state: State, parameters: Parameters, size: int, groups: int = 0, scenarios: int = 0) -> None:
+    def __init__(
+        self, state: State, parameters: Parameters, size: int, groups: int = 0, scenarios: int = 0, slots: int = 0
+    ) -> None:
         self.state = state
-        self.context = Context(state, parameters, size, groups, scenarios)
+        self.context = Context(state, parameters, size, groups, scenarios, slots)
 
     def apply(self, transaction: Transaction) -> Step | None:
         """The step that was applied; None for a tick, which is no transition. Refused leaves the state as it was."""

@@ -25,6 +25,7 @@ def open_account(context: Context, transaction: Open) -> Step:
     state, address, market = context.state, transaction.cell, transaction.market
     require(context.cell(address).kind == EMPTY, "kind", f"cell {address} is not empty")
     require(not context.is_system(address), "system", f"cell {address} is a system cell")
+    require(address < context.accounts, "slot", f"cell {address} counts fills of orders")
     require(0 <= market < len(state.rows), "market", f"there is no market {market}")
     after = Cell(0, 0, state.rows[market][1], market, ACCOUNT)
     leg = Leg(address, EMPTY_CELL, after, True)

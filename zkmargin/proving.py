@@ -45,7 +45,8 @@ def batch_statement(batch: Batch, old: Point, srs: SRS, backend: Backend, shape:
     new = total([old, commit_cells(srs, backend, shape.cells, batch.diff)])
     diff = tuple(batch.diff.items()) if shape.published_diff else None
     rows = (batch.last_oracle, batch.ticks, batch.next_queue, batch.l1)
-    return Statement(batch.number, old, new, *rows, diff, batch.chain, batch.contract, batch.scenarios, batch.sweep)
+    options = (batch.scenarios, batch.sweep, batch.orders)
+    return Statement(batch.number, old, new, *rows, diff, batch.chain, batch.contract, *options)
 
 
 def batch_assignment(

@@ -17,7 +17,7 @@ TierUse = tuple[int, int, int, int]
 @dataclass
 class Recorder:
     """Oracle rows and scenario vectors by (tick, market); last access of each cell, how often each lookup row is used,
-    and the rows of the tables for groups and portfolios."""
+    and the rows of the tables for groups, portfolios and orders."""
 
     parameters: Parameters
     oracle: Mapping[tuple[int, int], OracleRow]
@@ -29,6 +29,7 @@ class Recorder:
     expired_uses: dict[tuple[int, int], int] = field(default_factory=dict)
     passes: list[Values] = field(default_factory=list)
     scans: list[Values] = field(default_factory=list)
+    fills: list[Values] = field(default_factory=list)
 
     def access(self, address: int, place: int) -> int:
         """The gap between the cell's last access and this one, in the `place`-th transition."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from circuits.margin.book import CLASSES, PAY_BIAS
-from circuits.margin.cell import EMPTY, SYSTEM, unpack
+from circuits.margin.cell import EMPTY, ORDER, SYSTEM, unpack
 from circuits.margin.leg import SIGN_BIAS
 from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.margin.parameters import Parameters
@@ -23,7 +23,8 @@ NO_TIER = (0, 0, 0, 0)
 class Judged:
     """A cell at the oracle's row.
 
-    kind: of CLASSES, `system` or `empty`. equity in quote * 2^-16, maintenance in quote * 2^-32; tier: market, lower.
+    kind: of CLASSES, `system`, `order` or `empty`. equity in quote * 2^-16, maintenance in quote * 2^-32; tier: market,
+    lower.
     """
 
     kind: str
@@ -36,7 +37,7 @@ class Judged:
 def judge(content: int, parameters: Parameters, rows: Sequence[OracleRow]) -> Judged:
     """Settles a cell at its market's row, the account paying funding's ceiling, and says what it is."""
     cell = unpack(content)
-    values = dict.fromkeys((*CLASSES, "system"), 0)
+    values = dict.fromkeys((*CLASSES, "system", "order"), 0)
     values |= {
         "collateral": cell.collateral + SIGN_BIAS,
         "magnitude": abs(cell.position),
@@ -45,10 +46,10 @@ def judge(content: int, parameters: Parameters, rows: Sequence[OracleRow]) -> Ju
         "market": cell.market,
         "settled_index": cell.index + SIGN_BIAS,
     }
-    if cell.kind in (EMPTY, SYSTEM):
-        kind = "empty" if cell.kind == EMPTY else "system"
+    if not cell.holds_money:
+        kind = {EMPTY: "empty", SYSTEM: "system", ORDER: "order"}[cell.kind]
         values |= {"price": 0, "index": 0, "pay": PAY_BIAS, "dust": 0, "notional": 0} | _tier_values(NO_TIER)
-        values["system"] = int(kind == "system")
+        values |= {"system": int(kind == "system"), "order": int(kind == "order")}
         return Judged(kind, values, 0, 0, None)
     row, market = rows[cell.market], parameters.markets[cell.market]
     owed = cell.position * (row.index - cell.index)
@@ -81,7 +82,7 @@ def book_totals(
         if cell.is_head:
             _, kind, equity, maintenance = group_rows(address, _group(cells, address), rows[0].tick, recorder)
         else:
-            counts["collateral"] += cell.collateral
+            counts["collateral"] += cell.collateral if cell.kind != ORDER else 0
             counts["unsettled_funding"] += cell.position * cell.index if cell.holds_money else 0
             if cell.is_member:
                 continue

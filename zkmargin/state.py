@@ -8,6 +8,7 @@ from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, SYSTEM, Cell, unpac
 from circuits.margin.parameters import Parameters
 from circuits.margin.portfolio import Vector
 from circuits.margin.statement import OracleRow
+from zkmargin.transactions import Order
 
 Rule = Literal["initial", "reducing"]
 CHANGES_POSITION = {"trade", "liquidate", "deleverage"}  # kinds that move a position from leg to leg
@@ -38,13 +39,22 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """What a leg fills of an order: the slot's cell before and after."""
+
+    order: Order
+    before: Cell
+    after: Cell
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A transition that was applied: a pair of rows of the transitions table.
 
     tick: the oracle tick it holds at. delta, cash: what a's position gains and a's collateral pays; in a transfer and a
     cover cash = size = the amount moved. amount, queue: of the L1 row. rule_a, rule_b: the margin rule a leg meets.
     system: the L1 operation is on a system cell. oversized: the refusal's reason is a notional without a tier.
-    fresh_a, fresh_b: the first write of a system cell.
+    fresh_a, fresh_b: the first write of a system cell. fills: of the voluntary legs, a's first, in a key with orders.
     """
 
     kind: str
@@ -64,6 +74,13 @@ class Step:
     oversized: bool = False
     fresh_a: bool = False
     fresh_b: bool = False
+    fills: tuple[Fill, ...] = ()
+
+    @property
+    def written(self) -> list[tuple[int, Cell]]:
+        """(address, cell after) of all that it writes."""
+        written = [(leg.address, leg.after) for leg in self.legs]
+        return written + [(fill.order.slot, fill.after) for fill in self.fills]
 
     @property
     def legs(self) -> list[Leg]:
@@ -105,11 +122,11 @@ class State:
 
     def write(self, step: Step) -> None:
         """Takes over the cells, the fees and the L1 operation of a step."""
-        for leg in step.legs:
-            if leg.after.kind == EMPTY:
-                self.cells.pop(leg.address, None)
+        for address, cell in step.written:
+            if cell.kind == EMPTY:
+                self.cells.pop(address, None)
             else:
-                self.cells[leg.address] = leg.after.pack()
+                self.cells[address] = cell.pack()
         if step.kind == "trade":
             self.trade_fees += step.fee_a + step.fee_b
         elif step.kind == "liquidate":

@@ -14,7 +14,7 @@ from circuits.margin.statement import Statement
 from zkmargin.sqlite_file import BESIDE, StoreError, checksum, connect, errors, flush_folder
 from zkmargin.state import State
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 SCHEMA = """
 CREATE TABLE rollup (
     id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, head TEXT NOT NULL, checksum TEXT NOT NULL

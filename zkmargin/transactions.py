@@ -75,8 +75,25 @@ class Touch(_Base, frozen=True):
     cell: int
 
 
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the owner of a cell signed (`OrderRow` of circuits/margin/orders.py). signature: r, s and v in hexadecimal,
+    for the contract; nobody else asks for it."""
+
+    cell: int
+    market: int
+    sells: bool
+    size: int
+    limit: int
+    fee: int
+    expiry: int
+    slot: int
+    id: int
+    signature: str = ""
+
+
 class Trade(_Base, frozen=True):
-    """a's position changes by direction * size and a pays cash; b's the other way; each pays its fee."""
+    """a's position changes by direction * size and a pays cash; b's the other way; each pays its fee. orders: a's and
+    b's, in a rollup whose key asks for them."""
 
     a: int
     b: int
@@ -85,6 +102,7 @@ class Trade(_Base, frozen=True):
     cash: int
     fee_a: int
     fee_b: int
+    orders: tuple[Order, ...] = ()
 
 
 class Transfer(_Base, frozen=True):
@@ -96,13 +114,15 @@ class Transfer(_Base, frozen=True):
 
 
 class Liquidate(_Base, frozen=True):
-    """a takes `size` of the position of b, and pays cash for it (negative for a short); b pays the fee."""
+    """a takes `size` of the position of b, and pays cash for it (negative for a short); b pays the fee. orders: a's, in
+    a rollup whose key asks for one."""
 
     a: int
     b: int
     size: int
     cash: int
     fee: int
+    orders: tuple[Order, ...] = ()
 
 
 class Deleverage(_Base, frozen=True):

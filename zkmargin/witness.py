@@ -21,9 +21,10 @@ from circuits.margin.statement import Statement
 from circuits.table import Table
 from prover.backend import Backend
 from prover.words import Words
-from zkmargin.columns import WitnessError, book_columns, columns_of, lookup_columns, scenario_columns
+from zkmargin.columns import WitnessError, book_columns, columns_of, fill_columns, lookup_columns, scenario_columns
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import CHANGES_POSITION, Leg, Step
+from zkmargin.witness_fills import fill_rows
 from zkmargin.witness_groups import UNUSED_PASS, grouped
 
 NO_TIER = (0, 0, 0, 0)
@@ -64,6 +65,8 @@ def build_assignment(
         groups = circuit.table("groups")
         passed = chain(recorder.passes, repeat(UNUSED_PASS, groups.size - len(recorder.passes)))
         limbs["groups"] = columns_of(groups, passed, scalars, backend)
+    if "fills" in {table.name for table in circuit.tables}:
+        limbs["fills"] = fill_columns(circuit, recorder, scalars, backend)
     if statement.sweep is not None:
         limbs["book"] = book_columns(
             circuit, statement.oracle[-len(parameters.markets) :], new, recorder, scalars, backend
@@ -113,6 +116,7 @@ def _pair(
             row |= grouped(leg, place, step, recorder)
         if "settle" in kinds:
             row |= _settlement(step, leg, price, recorder)
+    recorder.fills += fill_rows(place, step, recorder)
     first |= {"amount": step.amount, "oversized": int(step.oversized), "market_change": _market_change(step)}
     second |= {"amount": 0, "oversized": 0, "market_change": 0}
     collects = step.kind == "collect"

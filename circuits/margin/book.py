@@ -21,6 +21,7 @@ from circuits.margin.cell import (
     MEMBER,
     MODULE_UNIT,
     OFFSET_UNIT,
+    ORDER,
     POSITION_BITS,
     POSITION_SHIFT,
     SYSTEM,
@@ -47,11 +48,12 @@ TOTALS = (
 class _Row:
     """What the cell of a row is: selectors of degree 1.
 
-    kind: of CLASSES, in the row where an account ends, and `system`. head, grouped: of a group, its first cell and the
-    others; inner: of the others, all but the last. portfolio: the group is one.
+    kind: of CLASSES, in the row where an account ends, and `system`; order: the cell counts fills. head, grouped: of a
+    group, its first cell and the others; inner: of the others, all but the last. portfolio: the group is one.
     """
 
     kind: dict[str, Expression]
+    order: Expression
     head: Expression
     grouped: Expression
     inner: Expression
@@ -67,6 +69,11 @@ class _Row:
         return self.ended + self.inner
 
     @property
+    def money(self) -> Expression:
+        """What the cell holds is collateral and a position, not a count."""
+        return 1 - self.head - self.order
+
+    @property
     def tiered(self) -> Expression:
         """Its maintenance counts."""
         return self.kind["healthy"] + self.kind["thin"] + self.inner
@@ -78,8 +85,9 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     content = table.state("content")
     kinds = {name: table.boolean(name) for name in (*CLASSES, "system")}
     head, grouped, inner = (table.boolean(n) if shape.groups else lift(0) for n in ("head", "grouped", "inner"))
-    row = _Row(kinds, head, grouped, inner, table.boolean("portfolio") if shape.scenarios else lift(0))
-    used = row.account + kinds["system"] + row.head
+    order = table.boolean("order") if shape.orders else lift(0)
+    row = _Row(kinds, order, head, grouped, inner, table.boolean("portfolio") if shape.scenarios else lift(0))
+    used = row.account + kinds["system"] + row.head + row.order
     table.require("one_class", used * (used - 1))
 
     # The digits are unique, so they say what kind of cell it is
@@ -89,7 +97,8 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     table.require("position", position - (1 - 2 * negative) * magnitude)
     settled_index = table.register("settled_index", INDEX_BITS) - SIGN_BIAS
     low = collateral + position * (1 << POSITION_SHIFT) + settled_index * (1 << INDEX_SHIFT)
-    kind = ACCOUNT * (row.account - row.grouped) + SYSTEM * kinds["system"] + _add_places(table, row, position)
+    kind = ACCOUNT * (row.account - row.grouped) + SYSTEM * kinds["system"] + ORDER * row.order
+    kind = kind + _add_places(table, row, position)
     table.require("content", content - low - market * (1 << MARKET_SHIFT) - kind * (1 << KIND_SHIFT))
 
     price, index = table.witness("price"), table.witness("index")
@@ -109,14 +118,14 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     _add_classes(table, kinds, equity, maintenance, notional)
 
     # What markets have left are their public terms: nothing, but of options that have expired
-    table.send("positions", "positions", (1 - row.head) * position, market)
+    table.send("positions", "positions", row.money * position, market)
     sums = {
         "accounts": row.ended,
         **{name: kinds[name] for name in ("thin", "under", "oversized")},
         "equity": (row.ended - kinds["under"]) * equity,
         "shortfall": kinds["thin"] * (maintenance - equity * (1 << PRICE_FRACTION)),
         "deficit": -kinds["under"] * equity,
-        "collateral": (1 - row.head) * collateral,
+        "collateral": row.money * collateral,
         "unsettled_funding": row.account * position * settled_index,
     }
     for name in TOTALS:

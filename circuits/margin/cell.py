@@ -12,6 +12,7 @@ from circuits.field import MODULUS
 from circuits.margin.modules import MODULES, Module
 
 EMPTY, ACCOUNT, SYSTEM = 0, 1, 2
+ORDER = 3  # counts the fills of an order
 HEAD, MEMBER = 4, 5  # of a group: what makes the kind is in the low bits, above it a module or the member's offset
 OFFSET_UNIT = MODULE_UNIT = 16
 GROUP_MAX = 64  # cells of a group, its head included
@@ -48,7 +49,8 @@ class Cell:
     """Digits of a cell.
 
     collateral: quote units; position: signed, base units; index: funding index last settled, 32 fractional bits.
-    The head of a group holds its room (the most cells it may have) as collateral and the number it has as position.
+    The head of a group holds its room (the most cells it may have) as collateral and the number it has as position, a
+    slot the id of an order and what is filled of it.
     """
 
     collateral: int = 0
@@ -111,12 +113,14 @@ def unpack(value: int) -> Cell:
     )
     member = cell.is_member and 1 <= cell.offset < GROUP_MAX
     head = kind in (head_kind(module) for module in MODULES if module.groups)
-    if not (member or head or kind in (ACCOUNT, SYSTEM)) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
+    if not (member or head or kind in (ACCOUNT, SYSTEM, ORDER)) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
         raise ValueError(f"no cell has the value {value}")
     if kind == SYSTEM and (cell.position or cell.index or cell.market):
         raise ValueError(f"a system cell holds collateral alone, not the value {value}")
     if head and (cell.index or cell.market or not 1 <= cell.position <= cell.collateral <= GROUP_MAX):
         raise ValueError(f"no head of a group has the value {value}")
+    if kind == ORDER and (cell.index or cell.market or cell.collateral < 1 or cell.position < 1):
+        raise ValueError(f"no slot of orders has the value {value}")
     return cell
 
 

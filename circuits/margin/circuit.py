@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from circuits.circuit import Circuit
 from circuits.margin.book import book_table
+from circuits.margin.fills import fills_table
 from circuits.margin.groups import groups_table
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import scenarios_table
@@ -21,8 +22,8 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
 
     ParameterError when a system cell, the tiers or one tick's oracle rows have no place in tables of these sizes.
     """
-    check_integer("fee_cell", parameters.fee_cell, 0, shape.cells - 1)
-    check_integer("insurance_cell", parameters.insurance_cell, 0, shape.cells - 1)
+    check_integer("fee_cell", parameters.fee_cell, 0, shape.accounts - 1)
+    check_integer("insurance_cell", parameters.insurance_cell, 0, shape.accounts - 1)
     check_integer("tiers", len(tier_rows(parameters)), 1, 1 << shape.limb_bits)
     check_integer("markets", len(parameters.markets), 1, 1 << shape.limb_bits)
     tables = [transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)]
@@ -30,6 +31,8 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
         tables.append(groups_table(shape))
     if shape.scenarios:
         tables.append(scenarios_table(shape, scenarios_of(parameters, shape)))
+    if shape.orders:
+        tables.append(fills_table(shape))
     if shape.sweep:
         tables.append(book_table(parameters, shape))
     return Circuit(tables)

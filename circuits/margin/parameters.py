@@ -137,7 +137,7 @@ class Parameters:
         return cls(**(values | {"markets": tuple(markets)}))
 
 
-OPTIONS = ("groups", "scenarios", "sweep")
+OPTIONS = ("groups", "scenarios", "sweep", "orders", "slots")
 """Fields of a shape that are 0 or false where the key does without."""
 
 
@@ -149,7 +149,8 @@ class Shape:
     packing: how many columns share a commitment of the proof: with 1 a proof is made fastest, with more it is smaller
     and cheaper to verify. groups: rows of the table that passes groups of cells, 0 where every account is one cell.
     scenarios: rows of the table that judges portfolios, 0 where there are none. sweep: does a batch prove the solvency
-    of the book that it leaves.
+    of the book that it leaves. orders: rows of the table of fills where every voluntary leg fills a
+    signed order, 0 where orders are not asked for; slots: cells at the end of the state that count fills.
     """
 
     transitions: int
@@ -160,6 +161,13 @@ class Shape:
     groups: int = 0
     scenarios: int = 0
     sweep: bool = False
+    orders: int = 0
+    slots: int = 0
+
+    @property
+    def accounts(self) -> int:
+        """Cells that accounts and the system may have: all but the slots of orders."""
+        return self.cells - self.slots
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -167,6 +175,7 @@ class Shape:
             ("cells", 2, DOMAIN_MAX),
             ("groups", 0, DOMAIN_MAX),
             ("scenarios", 0, DOMAIN_MAX),
+            ("orders", 0, DOMAIN_MAX),
         ):
             size = getattr(self, name)
             check_integer(name, size, least, most)
@@ -179,6 +188,7 @@ class Shape:
         if type(self.sweep) is not bool:
             raise ParameterError("sweep", f"true or false is needed, not {self.sweep!r}")
         check_integer("packing", self.packing, 1, PACKING_MAX)
+        check_integer("slots", self.slots, int(self.orders > 0), self.cells - 2 if self.orders else 0)
 
     def to_json(self) -> dict[str, Any]:
         """Without the options that are off: a key without them says nothing of them."""
@@ -187,7 +197,7 @@ class Shape:
     @classmethod
     def from_json(cls, data: object) -> "Shape":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
-        given = {"groups": 0, "scenarios": 0, "sweep": False} | data if isinstance(data, dict) else data
+        given = dict.fromkeys(OPTIONS, 0) | {"sweep": False} | data if isinstance(data, dict) else data
         return cls(**exact_fields(cls, given, "shape"))
 
 

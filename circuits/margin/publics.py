@@ -55,8 +55,10 @@ def scenario_vectors(
 
 
 def public_terms(statement: Statement) -> list[PublicTerm]:
-    """Each L1 row is sent exactly once; a sweep answers for what options have left."""
+    """Each L1 row is sent exactly once, each order once for each of its fills; a sweep answers for what options have
+    left."""
     terms = [PublicTerm("l1", 1, (r.queue, r.kind, r.cell, r.amount, r.outcome)) for r in statement.l1]
+    terms += [PublicTerm("order", row.fills, row.terms()) for row in statement.orders]
     return terms if statement.sweep is None else terms + unsettled_terms(statement.sweep.unsettled)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 
+from circuits.margin.orders import ORDER_WORDS, OrderRow
 from circuits.margin.totals import Sweep, Totals
 from circuits.strict_json import loads
 
@@ -49,7 +50,7 @@ class Statement:
     this batch. next_queue: index of the first unconsumed L1 operation. diff: change of each changed cell mod r,
     ascending, or None when the key keeps it unpublished. scenarios: where the key has portfolios, for each oracle row
     what the oracle says of its market's scenarios (`Portfolio.vectors`). sweep: where the key asks for one, the sums
-    over the book after the batch.
+    over the book after the batch. orders: where the key asks for them, those that the batch fills.
     """
 
     batch: int
@@ -64,6 +65,7 @@ class Statement:
     contract: int = 0
     scenarios: tuple[tuple[int, ...], ...] = ()
     sweep: Sweep | None = None
+    orders: tuple[OrderRow, ...] = ()
     version: int = field(default=VERSION)
 
     def encode(self) -> bytes:
@@ -76,14 +78,15 @@ class Statement:
             + b"".join(_encode([len(rows)]) + encode_oracle(rows) for rows in (self.last_oracle, self.oracle))
             + _encode([self.next_queue, len(self.l1), *queue])
             + _encode([int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)])
-            + (self._encode_options() if self.scenarios or self.sweep else b"")
+            + (self._encode_options() if self.scenarios or self.sweep or self.orders else b"")
         )
 
     def _encode_options(self) -> bytes:
         """What stands behind the diff when there is anything."""
         rows = b"".join(_encode([len(row), *row]) for row in self.scenarios)
         swept = [0] if self.sweep is None else [1, *self.sweep.words()]
-        return _encode([len(self.scenarios)]) + rows + _encode(swept)
+        filled = [len(self.orders), *(word for row in self.orders for word in row.words())] if self.orders else []
+        return _encode([len(self.scenarios)]) + rows + _encode([*swept, *filled])
 
     @classmethod
     def decode(cls, data: bytes) -> "Statement":
@@ -96,7 +99,7 @@ class Statement:
         l1 = tuple(L1Row(*words.take(5)) for _ in range(words.count(5)))
         [published] = words.take(1)
         diff = tuple((cell, delta) for cell, delta in (words.take(2) for _ in range(words.count(2))))
-        scenarios, sweep = words.options()
+        scenarios, sweep, orders = words.options()
         result = cls(
             batch,
             old,
@@ -110,6 +113,7 @@ class Statement:
             contract,
             scenarios,
             sweep,
+            orders,
             version,
         )
         if result.encode() != data:
@@ -168,16 +172,25 @@ class _Words:
         rows = (self.take(5) for _ in range(self.count(5)))
         return tuple(OracleRow(tick, time, market, price, _signed(index)) for tick, time, market, price, index in rows)
 
-    def options(self) -> tuple[tuple[tuple[int, ...], ...], Sweep | None]:
+    def options(self) -> tuple[tuple[tuple[int, ...], ...], Sweep | None, tuple[OrderRow, ...]]:
         """What stands behind the diff, if anything does."""
-        if self.position == len(self.data):
-            return (), None
+        if self.ended:
+            return (), None, ()
         scenarios = tuple(tuple(map(_signed, self.take(self.count(1)))) for _ in range(self.count(1)))
+        sweep = self._sweep()
+        orders = () if self.ended else tuple(OrderRow(*self.take(ORDER_WORDS)) for _ in range(self.count(ORDER_WORDS)))
+        return scenarios, sweep, orders
+
+    @property
+    def ended(self) -> bool:
+        return self.position == len(self.data)
+
+    def _sweep(self) -> Sweep | None:
         [swept] = self.take(1)
         if not swept:
-            return scenarios, None
+            return None
         totals = Totals(*map(_signed, self.take(len(fields(Totals)))))
-        return scenarios, Sweep(totals, tuple(map(_signed, self.take(self.count(1)))))
+        return Sweep(totals, tuple(map(_signed, self.take(self.count(1)))))
 
 
 def _signed(word: int) -> int:
@@ -212,6 +225,7 @@ class _Reader:
             contract=self._integer("contract", self.data["contract"]),
             scenarios=tuple(self._integers("scenarios", row) for row in self._list("scenarios")),
             sweep=self._sweep(),
+            orders=tuple(OrderRow(*self._row("orders", OrderRow, row)) for row in self._list("orders")),
             version=self._integer("version", self.data["version"]),
         )
 
@@ -251,7 +265,7 @@ class _Reader:
             raise InvalidStatement(f"{name}: {value!r} is no pair")
         return self._integer(name, value[0]), self._integer(name, value[1])
 
-    def _row(self, name: str, kind: type[OracleRow] | type[L1Row] | type[Totals], value: object) -> list[int]:
+    def _row(self, name: str, kind: type[OracleRow | L1Row | OrderRow | Totals], value: object) -> list[int]:
         names = [part.name for part in fields(kind)]
         if not isinstance(value, dict) or list(value) != names:
             raise InvalidStatement(f"{name}: a row needs {', '.join(names)}")

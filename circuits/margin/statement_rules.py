@@ -29,6 +29,7 @@ def check_statement(statement: Statement, parameters: Parameters, shape: Shape) 
     _check_l1(statement, parameters, shape)
     _check_diff(statement, shape)
     _check_sweep(statement, parameters, shape)
+    _check_orders(statement, parameters, shape)
 
 
 def _check_genesis(statement: Statement, parameters: Parameters) -> None:
@@ -111,6 +112,7 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
         require(1 <= row.amount < AMOUNT_LIMIT, f"{name}: amount {row.amount} is outside 1..2^56-1")
         require(0 <= row.cell < shape.cells, f"{name}: no cell {row.cell}")
         require(row.kind != L1_KINDS["open"] or row.cell not in system, f"{name}: opens a system cell")
+        require(row.kind != L1_KINDS["open"] or row.cell < shape.accounts, f"{name}: opens a slot of orders")
         require(row.kind != L1_KINDS["close"] or row.amount == 1, f"{name}: the amount of a close is 1")
         if row.kind == L1_KINDS["open"]:
             _check_open(row, name, parameters, shape)
@@ -134,7 +136,7 @@ def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> 
     most = most_room(parameters.portfolio if rest else None, shape.groups, shape.scenarios)
     require(room <= most, f"{name}: a group has at most {most} cells")
     cells = range(row.cell, row.cell + room)
-    require(cells[-1] < shape.cells, f"{name}: the group reaches beyond the state")
+    require(cells[-1] < shape.accounts, f"{name}: the group reaches beyond the cells of accounts")
     inside = {parameters.fee_cell, parameters.insurance_cell} & set(cells)
     require(not inside, f"{name}: a system cell is inside the group")
 
@@ -159,6 +161,33 @@ def _check_sweep(statement: Statement, parameters: Parameters, shape: Shape) -> 
     require((told is not None) == shape.sweep, "sweep: the key asks for " + ("one" if shape.sweep else "none"))
     if told is not None:
         check_totals(told.totals, told.unsettled, parameters, shape, statement.oracle[-1].time)
+
+
+def _check_orders(statement: Statement, parameters: Parameters, shape: Shape) -> None:
+    """Digits inside their budget, slots where no account can be, and none that has expired."""
+    require(shape.orders > 0 or not statement.orders, "orders: the key knows none")
+    for place, row in enumerate(statement.orders):
+        require(1 <= row.fills <= shape.orders, f"order {place}: {row.fills} fills in a table of {shape.orders}")
+        for name, least, end in order_bounds(len(parameters.markets), shape.accounts, shape.cells):
+            value = getattr(row, name)
+            require(least <= value < end, f"order {place}: {name} {value} is outside {least}..{end - 1}")
+        require(row.expiry >= statement.oracle[-1].time, f"order {place}: it expired at {row.expiry}")
+
+
+def order_bounds(markets: int, accounts: int, cells: int) -> tuple[tuple[str, int, int], ...]:
+    """(field, least, end) of an order's numbers, where the cells from `accounts` on are slots: no wider than what the
+    circuit compares them with."""
+    return (
+        ("cell", 0, accounts),
+        ("market", 0, markets),
+        ("sells", 0, 2),
+        ("size", 1, 1 << 64),
+        ("limit", 0, PRICE_LIMIT),
+        ("fee", 0, 1 << 16),
+        ("expiry", 0, TIME_LIMIT),
+        ("slot", accounts, cells),
+        ("id", 1, 1 << 63),
+    )
 
 
 def _check_diff(statement: Statement, shape: Shape) -> None:

@@ -7,6 +7,7 @@ are the constant 0.
 """
 
 from circuits.expression import Expression, lagrange, public, query, total
+from circuits.margin.fills import add_ordered_legs
 from circuits.margin.kinds import GROUP_PAIR_KINDS, L1_CODES, Row, add_kinds
 from circuits.margin.leg import SIGN_BIAS, Leg, add_funding, add_leg, add_memory, add_tier_lookup
 from circuits.margin.membership import add_cell_kinds, add_membership, add_rest
@@ -43,6 +44,8 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     _add_tiers(table, row, leg)
     _add_margin(table, row, leg)
     _add_prices(table, row, leg, parameters)
+    if shape.orders:
+        add_ordered_legs(table, row, leg, time)
     return table
 
 
