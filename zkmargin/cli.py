@@ -36,6 +36,19 @@ OPTIONAL = dict.fromkeys(("eth_abi", "eth_account", "ethereum", "ethereum_types"
 OPTIONAL |= {"matplotlib": "zkmargin[bench]"}
 """Packages that not every installation has, and what brings them."""
 
+
+class Address(click.ParamType):
+    """Of a contract, as an integer."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not re.fullmatch("0x[0-9a-fA-F]{40}", str(value)):
+            self.fail("expected 0x and 40 hex digits", param, ctx)
+        return int(value, 16)
+
+
+ADDRESS = Address()
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -271,26 +284,27 @@ def setup(
 @click.option("--parameters", "parameters_file", type=FILE, required=True, help="JSON with `parameters` and `shape`.")
 @click.option("--setup", "setup_file", type=FILE, required=True, help="What `zkmargin setup` wrote.")
 @click.option("--chain", default=0, type=click.IntRange(0, (1 << 64) - 1), help="Id of the chain of its contract.")
-@click.option("--contract", default="0x" + 40 * "0", help="The contract's address, which statements are bound to.")
+@click.option(
+    "--contract", default="0x" + 40 * "0", type=ADDRESS, help="The contract's address, which statements are bound to."
+)
 @backend_option
-def init(folder: Path, parameters_file: Path, setup_file: Path, chain: int, contract: str, backend_name: str) -> None:
+def init(folder: Path, parameters_file: Path, setup_file: Path, chain: int, contract: int, backend_name: str) -> None:
     """A new rollup in FOLDER: key, setup and an empty state."""
     from prover.backend import get_backend
     from prover.setup import load_srs
     from zkmargin.files import read_parameters
     from zkmargin.rollup import create_rollup
 
-    if not re.fullmatch("0x[0-9a-fA-F]{40}", contract):
-        raise click.BadParameter("expected 0x and 40 hex digits", param_hint="--contract")
     backend, parameters = get_backend(backend_name), read_parameters(parameters_file)
     srs = load_srs(backend, setup_file)
-    key = create_rollup(folder, *parameters, srs, backend, chain, int(contract, 16))
+    key = create_rollup(folder, *parameters, srs, backend, chain, contract)
     show({"rollup": str(folder), "key": key.digest.hex(), "setup": key.srs_kind}, False)
 
 
 @main.command()
 @click.argument("tape", type=FILE, nargs=-1)
 @population_options
+@click.option("--orders", is_flag=True, help="For a key whose trades fill signed orders (`zkmargin evm sign`).")
 @click.option("--out", type=FOLDER, required=True)
 def tape(
     tape: tuple[Path, ...],
@@ -301,16 +315,21 @@ def tape(
     limb_bits: int,
     packing: int,
     seed: str,
+    orders: bool,
     out: Path,
 ) -> None:
     """Trades of an exchange's files (or of the price model, without a file) as batches for a seeded population.
 
     Prices, sizes and times stay those of the tape. Writes parameters.json and batch-NNN.jsonl into --out.
     """
+    from dataclasses import replace
+
     from zkmargin.demo import make_batches
     from zkmargin.files import write_parameters, write_transactions
 
     parameters, shape, batches = make_batches(tape, oracle, day, accounts, transitions, limb_bits, packing, seed)
+    if orders:  # two fills a transition, and as many slots as there are cells for accounts
+        shape = replace(shape, cells=2 * shape.cells, orders=2 * shape.transitions, slots=shape.cells)
     out.mkdir(parents=True, exist_ok=True)
     write_parameters(out / "parameters.json", parameters, shape)
     written = [write_transactions(out / f"batch-{number:03}.jsonl", batch) for number, batch in enumerate(batches)]

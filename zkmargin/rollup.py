@@ -109,6 +109,10 @@ class Rollup:
             return self.store.batch(state.batch - 1).statement.scenarios[-len(self.parameters.markets) :]
         return tuple(() if each.option is None else (0,) * portfolio.scenarios for each in portfolio.instruments)
 
+    def signatures(self, number: int) -> tuple[str, ...]:
+        """Of the orders that a batch fills, in their order."""
+        return self.rebuild(number)[0].signatures if self.store.batch(number).statement.orders else ()
+
     def check(self, number: int) -> list[Failure]:
         """Every violated law of a batch."""
         batch, statement = self.rebuild(number)

@@ -10,6 +10,7 @@ from eth_account.signers.local import LocalAccount
 
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import InvalidStatement
+from tests.evm.test_orders import order_market
 from tests.evm.test_rollup_contract import PRICE, rules
 from tests.evm.venue import UNIT, Venue, address_of
 from zkmargin.evm.chain import Receipt
@@ -90,6 +91,24 @@ def costs(mode: str) -> Costs:
     return made
 
 
+@cache
+def order_costs() -> dict[str, int]:
+    """Of batches whose trades fill two orders each, every one of the orders another."""
+    market, gas = order_market(16), {}
+    market.back()
+    gas["deployment"] = market.venue.rollup.gas
+    market.submit()
+    for trades in (0, 1, 4):
+        market.venue.chain.wait(3600)
+        made = [market.trade(UNIT, size=(4 + i) * UNIT) for i in range(trades)]
+        gas[f"batch of {2 * trades} orders, {4 if trades else 0} cells"] = market.submit(*made).gas
+    return gas
+
+
+def test_gas_of_orders_is_what_the_committed_file_says() -> None:
+    assert order_costs() == json.loads(PATH.read_text())["orders"]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_gas_is_what_the_committed_file_says(mode: str) -> None:
     assert costs(mode).gas == json.loads(PATH.read_text())[mode]
@@ -112,4 +131,4 @@ def test_without_published_differences_the_operator_alone_knows_the_state() -> N
 
 
 if __name__ == "__main__":
-    PATH.write_text(json.dumps({mode: costs(mode).gas for mode in MODES}, indent=1) + "\n")
+    PATH.write_text(json.dumps({mode: costs(mode).gas for mode in MODES} | {"orders": order_costs()}, indent=1) + "\n")

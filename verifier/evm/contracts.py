@@ -8,6 +8,7 @@ from eth_utils import keccak
 
 from circuits.field import root_of_unity
 from circuits.margin.circuit import ORACLE_COLUMNS
+from circuits.margin.orders import ORDER_TYPE, ORDER_WORDS
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import encode_oracle
 from circuits.margin.statement_rules import genesis_rows
@@ -66,16 +67,19 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     statement, markets = longest_statement or room_for_statement(key), len(parameters.markets)
     proof = max(LONGEST_PROOF, VERIFY_ARGUMENTS + key.layout.size)
     entries_of_a_tick = MOST_SIGNERS * WORD * (3 + 2 * markets)
+    signatures = WORD * 3 * min(shape.orders, statement // (WORD * ORDER_WORDS))
     constants = {
         "MARKETS": markets,
-        "CELLS": shape.cells,
+        "ACCOUNTS": shape.accounts,
+        "ORDERS": shape.orders,
         "FEE_CELL": parameters.fee_cell,
         "INSURANCE_CELL": parameters.insurance_cell,
         "LONGEST_CALL": statement + proof,
-        "LONGEST_ENTRIES": max(LONGEST_ENTRIES, entries_of_a_tick),
+        "LONGEST_ENTRIES": max(LONGEST_ENTRIES, entries_of_a_tick) + signatures,
     }
     limits = "".join(f"{name}: constant(uint256) = {value}\n" for name, value in constants.items())
-    return {**sources("rollup.vy", "attestations.vy", "cells.vy", "words.vy"), "limits.vy": limits}
+    limits += f"ORDER_TYPE: constant(bytes32) = {_bytes32(keccak(text=ORDER_TYPE))}\n"
+    return {**sources("rollup.vy", "attestations.vy", "cells.vy", "orders.vy", "words.vy"), "limits.vy": limits}
 
 
 def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
@@ -108,10 +112,13 @@ def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -
         "MOST_ROWS: uint256": 1 << shape.limb_bits,
         "ROWS_ROOT: uint256": root_of_unity(key.circuit.table("lookups").size),
         "CELLS: uint256": shape.cells,
+        "ACCOUNTS: uint256": shape.accounts,
+        "ORDERS: uint256": shape.orders,
         "CELLS_ROOT: uint256": root_of_unity(shape.cells),
         "FEE_CELL: uint256": parameters.fee_cell,
         "INSURANCE_CELL: uint256": parameters.insurance_cell,
         "QUEUE_TAG: uint256": key.circuit.channels.index("l1") + 1,
+        "ORDER_TAG: uint256": key.circuit.channels.index("order") + 1 if shape.orders else 0,
         "PUBLISHED: bool": key.published_diff,
         "TAU_G2: uint256[4]": _list(part for c_0, c_1 in key.tau_g2 for part in (c_1, c_0)),
     }

@@ -13,6 +13,7 @@ from ethereum.ercs import IERC20
 import attestations
 import cells
 import limits
+import orders
 import words
 
 initializes: attestations
@@ -154,7 +155,7 @@ def open_account(cell: uint256, market: uint256, amount: uint256):
     """
     @notice Queues the opening of a free cell for the caller, whose it is from now on, and its first deposit.
     """
-    assert cell < limits.CELLS and not self._is_system(cell), "no such cell"
+    assert cell < limits.ACCOUNTS and not self._is_system(cell), "no such cell"
     assert self.owners[cell] == empty(address), "the cell is in use"
     assert market < limits.MARKETS, "no such market"
     assert amount >= LEAST_DEPOSIT, "too small a deposit"
@@ -228,7 +229,7 @@ def request(index: uint256) -> (uint256, uint256, uint256, uint256, address):
 def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGEST_ENTRIES]):
     """
     @param judged The verifier's calldata: verify(bytes statement, bytes proof).
-    @param entries What the signers attest of each tick (attestations.vy).
+    @param entries What the signers attest of each tick (attestations.vy), and behind it the signatures of the orders.
     """
     assert msg.sender == OPERATOR, "not the operator"
     assert self.frozen_at == 0, "frozen"
@@ -245,8 +246,11 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     rows: uint256 = last + limits.MARKETS * words.ROW + 32
     count: uint256 = words.word(rows - 32)
     at: uint256 = rows + count * words.ROW
+    attested: uint256 = len(entries)
+    if limits.ORDERS > 0:
+        attested = self._check_orders(at + 64 + words.word(at + 32) * words.ROW, attested)
     self.oracle_time = attestations.check_ticks(
-        last, rows, count // limits.MARKETS, 36 + words.word(36), len(entries)
+        last, rows, count // limits.MARKETS, 36 + words.word(36), attested
     )
     assert self.oracle_time <= block.timestamp + FUTURE, "oracle rows of the future"
     assert self.oracle_time + FRESH_SECONDS >= block.timestamp, "stale oracle rows"
@@ -261,6 +265,27 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     verdict: Bytes[32] = raw_call(self.verifier.address, judged, max_outsize=32, is_static_call=True)
     assert len(verdict) == 32 and convert(verdict, uint256) == 1, "verdict"
     log BatchProven(number=header.batch, root=self.root, next_queue=self.next_queue)
+
+
+@internal
+@view
+def _check_orders(difference: uint256, size: uint256) -> uint256:
+    """
+    @param difference Where the statement's published difference begins; size: of the entries.
+    @return The size of the entries without the signatures, each of which is the owner's of its order's cell.
+    """
+    count: uint256 = 0
+    row: uint256 = 0
+    count, row = orders.count(STATEMENT + words.word(STATEMENT - 32), difference)
+    assert count * orders.SIGNATURE <= size, "orders: signatures"
+    attested: uint256 = size - count * orders.SIGNATURE
+    signature: uint256 = 36 + words.word(36) + attested
+    for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ORDER):
+        owner: address = self.owners[words.word(row + 32)]
+        assert owner != empty(address) and orders.signer(row, signature) == owner, "orders: not the owner's"
+        row += words.ORDER
+        signature += orders.SIGNATURE
+    return attested
 
 
 @internal

@@ -84,11 +84,14 @@ def __default__() -> Bytes[32]:
     columns: Columns = empty(Columns)
     scalars: uint256[2] = [0, 0]  # the first tick, the next operation of the queue
     columns, scalars[0], at = self._oracle(at, header.batch == 0, challenges[ZETA])
+    last_tick: uint256 = at - words.ROW
     scalars[1] = words.word(at)
     terms: Fraction = empty(Fraction)
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
     difference: Fraction = empty(Fraction)
     difference, at = self._difference(at, challenges[ZETA])
+    if key.ORDERS > 0 and at != STATEMENT + size:
+        terms, at = self._orders(at, words.word(last_tick + 32), terms, challenges[BETA], challenges[GAMMA])
     assert at == STATEMENT + size, "statement length"
 
     values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, scalars, terms, difference, header.states)
@@ -217,6 +220,7 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
         assert row.cell < key.CELLS, "cell"
         if row.kind == OPEN:
             assert row.cell != key.FEE_CELL and row.cell != key.INSURANCE_CELL, "opens a system cell"
+            assert row.cell < key.ACCOUNTS, "opens a slot of orders"
             assert row.amount <= key.MARKETS, "market"
         assert row.kind != CLOSE or row.amount == 1, "amount of a close"
 
@@ -227,6 +231,37 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
         terms.numerator = uint256_addmod(uint256_mulmod(terms.numerator, x, R), terms.denominator, R)
         terms.denominator = uint256_mulmod(terms.denominator, x, R)
         at += words.ROW
+    return terms, at
+
+
+@internal
+@view
+def _orders(start: uint256, time: uint256, others: Fraction, beta: uint256, gamma: uint256) -> (Fraction, uint256):
+    """
+    @param time Of the last tick: what has expired by then is filled no more.
+    @return The other terms with the sum of fills / (gamma - tuple) over the rows, and where the statement goes on.
+    """
+    assert words.word(start) == 0 and words.word(start + 32) == 0, "neither scenarios nor a sweep"
+    count: uint256 = words.word(start + 64)
+    assert count > 0, "orders"
+    at: uint256 = start + 96
+    terms: Fraction = others
+    for i: uint256 in range(count, bound=key.MAX_STATEMENT // words.ORDER):
+        row: words.OrderRow = words.order_row(at)
+        assert row.fills > 0 and row.fills <= key.ORDERS, "order: fills"
+        assert row.cell < key.ACCOUNTS and row.market < key.MARKETS and row.sells < 2, "order: cell, market or side"
+        assert row.size > 0 and row.size < 2**64 and row.limit < PRICE_LIMIT and row.fee < 2**16, "order: terms"
+        assert row.slot >= key.ACCOUNTS and row.slot < key.CELLS and row.id > 0 and row.id < 2**63, "order: slot or id"
+        assert row.expiry >= time and row.expiry < TIME_LIMIT, "order: expired"
+
+        tuple: uint256 = 0
+        for part: uint256 in [row.fee, row.limit, row.size, row.sells, row.market, row.cell, row.id, row.slot]:
+            tuple = uint256_mulmod(tuple + part, beta, R)
+        x: uint256 = uint256_addmod(gamma, R - uint256_addmod(tuple, key.ORDER_TAG, R), R)
+        weight: uint256 = uint256_mulmod(row.fills, terms.denominator, R)
+        terms.numerator = uint256_addmod(uint256_mulmod(terms.numerator, x, R), weight, R)
+        terms.denominator = uint256_mulmod(terms.denominator, x, R)
+        at += words.ORDER
     return terms, at
 
 

@@ -6,6 +6,7 @@
 
 WORD: constant(uint256) = 32
 ROW: constant(uint256) = 160  # bytes of an oracle row, or of one of the queue
+ORDER: constant(uint256) = 320  # bytes of an order's row
 HEADER: constant(uint256) = 256  # bytes before the oracle rows
 
 struct Header:
@@ -28,6 +29,18 @@ struct QueueRow:
     cell: uint256
     amount: uint256
     outcome: uint256
+
+struct OrderRow:
+    fills: uint256
+    cell: uint256
+    market: uint256
+    sells: uint256
+    size: uint256
+    limit: uint256
+    fee: uint256
+    expiry: uint256
+    slot: uint256
+    id: uint256
 
 
 @internal
@@ -58,3 +71,9 @@ def oracle_row(at: uint256) -> OracleRow:
 @view
 def queue_row(at: uint256) -> QueueRow:
     return abi_decode(slice(msg.data, at, ROW), QueueRow)
+
+
+@internal
+@view
+def order_row(at: uint256) -> OrderRow:
+    return abi_decode(slice(msg.data, at, ORDER), OrderRow)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from zkmargin.cli import FILE, FOLDER, as_json, backend_option, rollup_argument, show
+from zkmargin.cli import ADDRESS, FILE, FOLDER, NEW_FILE, as_json, backend_option, rollup_argument, show
 
 
 @click.group()
@@ -36,6 +36,38 @@ def export(folder: Path, out: Path, as_json: bool) -> None:
 
 
 @evm.command()
+@click.argument("order_file", metavar="ORDER", type=FILE)
+@click.option("--chain", required=True, type=click.IntRange(0, (1 << 64) - 1))
+@click.option("--contract", required=True, type=ADDRESS, help="The rollup contract's address.")
+def order(order_file: Path, chain: int, contract: int) -> None:
+    """What a wallet signs of an order in JSON (EIP-712, eth_signTypedData_v4)."""
+    from zkmargin.evm.orders import read_order, typed_data
+
+    click.echo(json.dumps(typed_data(read_order(order_file), chain, contract.to_bytes(20, "big")), indent=1))
+
+
+@evm.command()
+@rollup_argument
+@click.argument("batch", type=FILE)
+@click.option("--out", type=NEW_FILE, required=True)
+def sign(folder: Path, batch: Path, out: Path) -> None:
+    """Gives each trade of the rollup's next batch the orders that it fills, signed by the owners that the chain in this
+    process has. For development only: whoever runs it has their keys."""
+    from zkmargin.evm.sign import Owners
+    from zkmargin.files import write_transactions
+    from zkmargin.rollup import Rollup
+    from zkmargin.store import StoreError
+    from zkmargin.transactions import read_transactions
+
+    rollup = Rollup(folder)
+    if not rollup.shape.orders:
+        raise StoreError(f"{folder}: its key has no orders")
+    owners = Owners(rollup.store.state()[0], rollup.parameters, rollup.shape)
+    transactions = owners.ordered(transaction for _, transaction in read_transactions(batch))
+    show({"batch": str(write_transactions(out, transactions)), "orders": owners.number}, False)
+
+
+@evm.command()
 @rollup_argument
 @click.option("--fork", type=click.Choice(["prague", "osaka"]), default="prague", show_default=True)
 @click.option("--out", type=FOLDER, help="Write the calldata of each batch there, as batch-NNN.calldata.")
@@ -56,11 +88,13 @@ def submit(folder: Path, fork: str, out: Path | None, as_json: bool) -> None:
     chain, spent = LocalL1(rollup.key, fork), []
     for number in numbers:
         batch = rollup.store.batch(number)
-        proof = batch.proof or b""
-        spent.append((chain.submit(batch.statement, proof), batch))
+        proof, signatures = batch.proof or b"", rollup.signatures(number)
+        spent.append((chain.submit(batch.statement, proof, signatures), batch))
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            (out / f"batch-{number:03}.calldata").write_text("0x" + chain.calldata(batch.statement, proof).hex())
+            (out / f"batch-{number:03}.calldata").write_text(
+                "0x" + chain.calldata(batch.statement, proof, signatures).hex()
+            )
     told = report(chain, spent)
     if as_json:
         click.echo(json.dumps(told))

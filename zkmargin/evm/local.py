@@ -1,6 +1,6 @@
 """A rollup's batches on a chain in this process: token, contracts, owners' requests, oracles' entries, submissions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,12 +15,18 @@ from zkmargin.evm.compile import compile_contract
 from zkmargin.evm.contract import Contract
 from zkmargin.evm.deploy import DAY, Terms, deploy_rollup, deploy_verifier, token_source, verify_calldata
 from zkmargin.evm.oracle import entries
+from zkmargin.evm.orders import signatures_of
 from zkmargin.store import StoreError
 
 FUNDS = 1 << 62
 ORACLES, THRESHOLD = 3, 2
 YEARS = 3650 * DAY  # a tape's time passes faster than that of a chain
 OPEN, CLOSE, DEPOSIT, WITHDRAW = (L1_KINDS[name] for name in ("open", "close", "deposit", "withdraw"))
+
+
+def owner_name(cell: int) -> str:
+    """Of the chain's account that owns a cell."""
+    return f"owner of {cell}"
 
 
 @cache
@@ -60,12 +66,13 @@ class LocalL1:
         self.deployment = {**arbiter.gas, "rollup": self.rollup.gas}
         self._funded: set[str] = set()
 
-    def calldata(self, statement: Statement, proof: bytes) -> bytes:
-        """submit_batch with the entries of oracles who saw what the statement says."""
-        told = entries(statement.oracle, self.oracles[:THRESHOLD], CHAIN_ID, self.rollup.address)
+    def calldata(self, statement: Statement, proof: bytes, signatures: Sequence[str] = ()) -> bytes:
+        """submit_batch with the entries of oracles who saw what the statement says; signatures: of its orders."""
+        told = signatures_of(signatures)
+        told = entries(statement.oracle, self.oracles[:THRESHOLD], CHAIN_ID, self.rollup.address) + told
         return self.rollup.calldata("submit_batch", verify_calldata(statement.encode(), proof), told)
 
-    def submit(self, statement: Statement, proof: bytes) -> Spent:
+    def submit(self, statement: Statement, proof: bytes, signatures: Sequence[str] = ()) -> Spent:
         """The requests that the batch consumes, then the batch; StoreError says what the contract refuses, and why."""
         if (statement.chain, statement.contract) != (CHAIN_ID, int.from_bytes(self.rollup.address, "big")):
             raise StoreError(
@@ -80,7 +87,7 @@ class LocalL1:
         try:
             requests = sum(self._request(row) for row in _requests(statement.l1))
             self.chain.time = max(self.chain.time, statement.oracle[-1].time)
-            data = self.calldata(statement, proof)
+            data = self.calldata(statement, proof, signatures)
             return Spent(statement.batch, requests, self.chain.transact(self.operator, self.rollup.address, data).gas)
         except Reverted as reverted:
             raise StoreError(f"batch {statement.batch}: the rollup contract refuses: {reverted}") from reverted
@@ -89,7 +96,7 @@ class LocalL1:
         """The gas of an owner's transaction that queues these rows."""
         first, cell = rows[0], rows[0].cell
         system = cell in (self.parameters.fee_cell, self.parameters.insurance_cell)
-        owner = self._funds("governor" if system else f"owner of {cell}")
+        owner = self._funds("governor" if system else owner_name(cell))
         if first.kind == OPEN:
             return self.rollup.transact(owner, "open_account", cell, first.amount - 1, rows[1].amount).gas
         if first.kind == CLOSE:

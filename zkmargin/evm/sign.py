@@ -1,0 +1,64 @@
+"""Orders for transactions that have none, by the owners that the chain in this process has."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from circuits.margin.modules import PRICE_FRACTION
+from circuits.margin.parameters import Parameters, Shape
+from zkmargin.evm.chain import CHAIN_ID, Chain
+from zkmargin.evm.local import owner_name
+from zkmargin.evm.orders import signed
+from zkmargin.machine import Machine
+from zkmargin.rules import Refused
+from zkmargin.state import State
+from zkmargin.transactions import Liquidate, Order, Trade, Transaction
+
+FAR = (1 << 40) - 1  # the last expiry
+NUMBERS = 1 << 32  # orders of a batch, by which their ids rise from batch to batch
+
+
+class Owners:
+    """Whoever owns a cell orders exactly what happens to it next, counted in the slots in turn.
+
+    state: before the next batch of a rollup whose contract is on the chain in this process; it is moved along.
+    """
+
+    def __init__(self, state: State, parameters: Parameters, shape: Shape) -> None:
+        self.state, self.shape, self.chain = state, shape, Chain()
+        self.machine = Machine(state, parameters, shape.cells, shape.groups, shape.scenarios)
+        self.contract = state.contract.to_bytes(20, "big")
+        self.number = 0
+
+    def ordered(self, transactions: Iterable[Transaction]) -> Iterator[Transaction]:
+        """The transactions, each voluntary leg with an order."""
+        for transaction in transactions:
+            yield self._ordered(transaction)
+            try:
+                self.machine.apply(transaction)
+            except Refused:
+                continue
+
+    def _ordered(self, transaction: Transaction) -> Transaction:
+        if not isinstance(transaction, Trade | Liquidate) or transaction.size <= 0:
+            return transaction
+        cash, fees = transaction.cash, (0, 0)
+        if isinstance(transaction, Trade):
+            side, fees = transaction.direction, (transaction.fee_a, transaction.fee_b)
+        else:
+            side = -1 if self.state.cell(transaction.b).position < 0 else 1
+        orders = [self._order(transaction.a, side * transaction.size, cash, fees[0])]
+        if isinstance(transaction, Trade):
+            orders.append(self._order(transaction.b, -side * transaction.size, -cash, fees[1]))
+        return msgspec.structs.replace(transaction, orders=tuple(orders))
+
+    def _order(self, cell: int, change: int, cash: int, fee: int) -> Order:
+        """The worst price and the highest fee that it allows are those that it has."""
+        size, sells = abs(change), change < 0
+        received = (-cash << PRICE_FRACTION) // size  # for a unit, rounded down
+        limit = max(0, received if sells else -received)
+        rate = -(-(fee << PRICE_FRACTION) // abs(cash)) if fee and cash else 0
+        slot, number = self.shape.accounts + self.number % self.shape.slots, self.state.batch * NUMBERS
+        self.number += 1
+        order = Order(cell, self.state.cell(cell).market, sells, size, limit, rate, FAR, slot, number + self.number)
+        return signed(order, self.chain.account(owner_name(cell)), CHAIN_ID, self.contract)
