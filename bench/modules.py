@@ -1,17 +1,19 @@
 """`python -m bench.modules`: what a check of a whole account costs under each risk module, beside an isolated change.
 
-Batches read the same number of cells: as isolated accounts, as groups of 16 cells under cross margin, as portfolios of
-64 cells under 16 scenarios with options among them, and all three mixed in one proof.
+Batches read the same number of cells: as isolated accounts, the same with an order for each trade's legs, as groups of
+16 cells under cross margin, as portfolios of 64 cells under 16 scenarios with options among them, and all three mixed in
+one proof.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from statistics import median
 from time import perf_counter
 
 import click
+from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
@@ -28,12 +30,12 @@ from verifier.margin import MarginStatement
 from zkmargin.batch import Batch, BatchBuilder
 from zkmargin.proving import batch_assignment, batch_statement, commit_cells, layout_of, margin_key, prove_batch
 from zkmargin.state import State
-from zkmargin.transactions import Tick, Trade, Transaction
+from zkmargin.transactions import Order, Tick, Trade, Transaction
 
 PRICE, PREMIUM = 30_000 << 16, 900 << 16
 LINEAR, OPTIONS, SCENARIOS = 4, 4, 16
 EXPIRY = 1 << 30
-NAMES = {"isolated": 1, "cross": 16, "portfolio": 64, "mixed": 16}
+NAMES = {"isolated": 1, "orders": 1, "cross": 16, "portfolio": 64, "mixed": 16}
 """Cells that a check reads; of the mixed batch, on the average."""
 
 
@@ -97,7 +99,7 @@ def checks_of(name: str, size: int) -> dict[str, int]:
     if name == "mixed":
         third = (1 << size) // 3
         return {part: 2 * max(third // NAMES[part] // 2, 1) for part in ("isolated", "cross", "portfolio")}
-    return {name: (1 << size) // NAMES[name] - 2}
+    return {"isolated" if name == "orders" else name: (1 << size) // NAMES[name] - 2}
 
 
 def module_batch(name: str, size: int, limb_bits: int) -> tuple[Parameters, Shape, Batch]:
@@ -108,23 +110,31 @@ def module_batch(name: str, size: int, limb_bits: int) -> tuple[Parameters, Shap
     passed = sum(checks.get(part, 0) * NAMES[part] for part in ("cross", "portfolio"))
     scanned = checks.get("portfolio", 0) * (NAMES["portfolio"] - 1 + 1 + 2 * (SCENARIOS + 1))
     groups, scenarios = (power_above(rows) if rows else 0 for rows in (passed, scanned))
-    cells = power_above(max(book.cells) + 1)
-    shape = Shape(power_above(transitions), cells, limb_bits, True, groups=groups, scenarios=scenarios)
+    cells, transitions = power_above(max(book.cells) + 1), power_above(transitions)
+    shape = Shape(transitions, cells, limb_bits, True, groups=groups, scenarios=scenarios)
+    if name == "orders":
+        shape = replace(shape, cells=2 * cells, orders=2 * transitions, slots=cells)
     state = State.genesis(parameters)
     state.batch, state.cells = 1, {address: cell.pack() for address, cell in book.cells.items()}
     builder = BatchBuilder(state, parameters, shape)
     told = tick() if scenarios else Tick(60, tick().rows)
-    everything: list[Transaction] = [told, *_trades(book)]
+    everything: list[Transaction] = [told, *_trades(book, shape.accounts if shape.orders else None)]
     for transaction in everything:
         if refusal := builder.add(transaction):
             raise ValueError(f"the bench's own {transaction} is refused: {refusal}")
     return parameters, shape, builder.finish()
 
 
-def _trades(book: Book) -> Iterator[Trade]:
+def _trades(book: Book, first_slot: int | None) -> Iterator[Trade]:
+    """Each of two accounts; where there are slots, each account's order has one of its own."""
     for traders in book.traders.values():
         for a, b in zip(traders[::2], traders[1::2], strict=True):
-            yield Trade(a, b, 1000, 1, 1000 * PRICE >> 16, 0, 0)
+            trade = Trade(a, b, 1000, 1, 1000 * PRICE >> 16, 0, 0)
+            if first_slot is not None:
+                terms = (1000, PRICE, 0, EXPIRY)
+                orders = tuple(Order(cell, 0, cell == b, *terms, first_slot + cell, 1) for cell in (a, b))
+                trade = structs.replace(trade, orders=orders)
+            yield trade
 
 
 @dataclass(frozen=True)
