@@ -285,6 +285,17 @@ def test_oracle_rows_of_another_time(waiting: Stage) -> None:
     submission_refused("oracle rows of the future", waiting, waiting.statement)
 
 
+def test_nobody_is_judged_by_a_price_of_long_ago(live: Venue) -> None:
+    """Which an operator who waited knows to have been the lowest."""
+    live.chain.wait(live.terms.fresh + 60)
+    restore, long_ago = live.keep(), Tick(live.state.time + 1, ((PRICE - 1, 0),))
+    statement, proof = live.prove(live.batch(long_ago, live.tick((PRICE, 0))))
+    with pytest.raises(Reverted, match="stale oracle rows"):
+        live.send(statement, proof)
+    restore()
+    live.send(*live.prove(live.batch(live.tick((PRICE, 0)))))
+
+
 def test_a_tick_of_the_same_time_repeats_the_rows(live: Venue) -> None:
     """Oracles who sign two prices of one second do not let the operator choose between them, or go back and forth."""
     restore = live.keep()

@@ -90,7 +90,7 @@ GOVERNOR: public(immutable(address))
 QUEUE_SECONDS: public(immutable(uint256))  # in which an item of the queue must be consumed
 CLAIM_SECONDS: public(immutable(uint256))  # after a freeze, in which claims share alike
 NOTICE_SECONDS: public(immutable(uint256))  # before another verifier counts
-FRESH_SECONDS: public(immutable(uint256))  # that the last oracle rows may be old
+FRESH_SECONDS: public(immutable(uint256))  # that the first oracle rows of a batch may be old
 LEAST_DEPOSIT: public(immutable(uint256))  # with which an account is opened
 
 verifier: public(IVerifier)
@@ -253,7 +253,7 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
         last, rows, count // limits.MARKETS, 36 + words.word(36), attested
     )
     assert self.oracle_time <= block.timestamp + FUTURE, "oracle rows of the future"
-    assert self.oracle_time + FRESH_SECONDS >= block.timestamp, "stale oracle rows"
+    assert words.oracle_row(rows).time + FRESH_SECONDS >= block.timestamp, "stale oracle rows"
     self.oracle = keccak256(
         slice(msg.data, at - limits.MARKETS * words.ROW, limits.MARKETS * words.ROW)
     )

@@ -43,7 +43,7 @@ class Terms:
     """What a rollup contract is set up with. Times are in seconds, least_deposit in units of the token.
 
     signers, threshold: who attests oracle rows, and how many must. queue: in which the operator must answer a request;
-    claims: in which claims share alike after a freeze; notice: before another verifier counts; fresh: how old the last
+    claims: in which claims share alike after a freeze; notice: before another verifier counts; fresh: how old the first
     oracle rows of a batch may be.
     """
 
