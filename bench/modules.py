@@ -1,8 +1,8 @@
 """`python -m bench.modules`: what a check of a whole account costs under each risk module, beside an isolated change.
 
 Batches read the same number of cells: as isolated accounts, the same with an order for each trade's legs, as groups of
-16 cells under cross margin, as portfolios of 64 cells under 16 scenarios with options among them, and all three mixed in
-one proof.
+16 cells under cross margin, as portfolios of 64 cells under 16 scenarios with options among them, and all three mixed
+in one proof.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,7 @@ from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
 from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.portfolio import Instrument, Option, Portfolio
+from circuits.margin.scenarios import block_rows
 from circuits.margin.tiers import build_tiers
 from prover.backend import Backend, get_backend
 from prover.setup import insecure_srs
@@ -108,7 +109,7 @@ def module_batch(name: str, size: int, limb_bits: int) -> tuple[Parameters, Shap
     book = build_book(checks, random)
     transitions = sum(checks.values()) // 2 + 1
     passed = sum(checks.get(part, 0) * NAMES[part] for part in ("cross", "portfolio"))
-    scanned = checks.get("portfolio", 0) * (NAMES["portfolio"] - 1 + 1 + 2 * (SCENARIOS + 1))
+    scanned = checks.get("portfolio", 0) * block_rows(NAMES["portfolio"] - 1, SCENARIOS, True, False)
     groups, scenarios = (power_above(rows) if rows else 0 for rows in (passed, scanned))
     cells, transitions = power_above(max(book.cells) + 1), power_above(transitions)
     shape = Shape(transitions, cells, limb_bits, True, groups=groups, scenarios=scenarios)

@@ -6,6 +6,7 @@ from circuits.field import MODULUS
 from circuits.margin.kinds import L1_CODES
 from circuits.margin.orders import OrderRow
 from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.scenarios import block_rows
 from circuits.margin.statement import L1Row, OracleRow
 from circuits.margin.totals import Sweep
 from zkmargin.fills import row_of
@@ -136,7 +137,7 @@ class BatchBuilder:
         """The book after the batch, at its last tick; Refused where it has no proof."""
         state, parameters = self.state, self.machine.context.parameters
         scanned = self.scanned + sum(
-            cell.position + len(state.vectors[0]) - 1
+            self._block(cell.position - 1)
             for _, cell in state.occupied()
             if cell.is_head and cell.module.scans and cell.position > 1
         )
@@ -145,11 +146,16 @@ class BatchBuilder:
         return Sweep(totals, unsettled(state.cells, parameters))
 
     def _rows_scanned(self, step: Step) -> int:
-        """Of the scenarios' table: the members, a turn of the register, and where the position changes it again."""
-        groups = [leg.group for leg in step.legs if leg.group is not None and leg.group.is_portfolio]
-        entries = len(self.state.vectors[0]) if groups else 0
-        again = 1 + entries if step.kind in CHANGES_POSITION else 0
-        return sum(len(group.cells) - 1 + entries + again for group in groups)
+        """Of the scenarios' table, by the portfolios among its legs."""
+        changes = step.kind in CHANGES_POSITION
+        rules = ((step.a, step.rule_a), (step.b, step.rule_b))
+        groups = [(leg.group, rule) for leg, rule in rules if leg is not None and leg.group is not None]
+        judged = [(len(group.cells) - 1, rule == "reducing") for group, rule in groups if group.is_portfolio]
+        return sum(self._block(positions, changes, reducing) for positions, reducing in judged)
+
+    def _block(self, positions: int, changes: bool = False, reducing: bool = False) -> int:
+        portfolio = self.machine.context.parameters.portfolio
+        return block_rows(positions, portfolio.scenarios, changes, reducing) if portfolio is not None else 0
 
     def _take(self, step: Step) -> None:
         self.state.write(step)

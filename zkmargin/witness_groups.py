@@ -26,7 +26,8 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
             portfolio = leg.group.is_portfolio
             rest = _pass(leg.group, leg.address, place, step.tick, recorder)
         if leg.group is not None and portfolio:
-            worst = scan(leg.group, leg, place, step.tick, step.kind in CHANGES_POSITION, recorder)
+            rule = step.rule_a if leg is step.a else step.rule_b
+            worst = scan(leg.group, leg, place, step.tick, step.kind in CHANGES_POSITION, rule, recorder)
     head = next((cell for cell in (leg.before, leg.after) if cell.is_head), None) if leg is not None else None
     return {
         "member": int(member),

@@ -178,7 +178,7 @@ def _add_scan(table: Table, row: _Row, market: Expression, position: Expression)
     table.require("unscanned", worst * (1 - closes))
     group = table.fixed("address", range(table.size)) - query("offset")
     table.send("position", "position", scanned, 0, group, market, position, short)
-    table.receive("worst", "worst", closes, 0, group, public("tick"), worst, worst)
+    table.receive("worst", "worst", closes, 0, group, public("tick"), 0, worst, worst)
     return worst
 
 

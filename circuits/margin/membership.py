@@ -74,8 +74,8 @@ def _add_growth(table: Table, row: Row, leg: Leg, offset: Expression, group: Exp
 
 
 def _add_scan(table: Table, row: Row, leg: Leg, time: Expression, group: Expression) -> None:
-    """A portfolio's leg puts its own position before the scenarios, and what it changes of it; of the two worst ones
-    the later may not be the larger under rule (B)."""
+    """A portfolio's leg puts its own position before the scenarios, and what it changes of it. Under rule (B) it asks
+    for the worst one before as well, and the later may not be the larger; nothing else looks at the former."""
     scanned, rescanned = leg.rest.scanned, table.witness("rescanned")
     table.require("rescanned", rescanned - scanned * row.positions_change)
     shorts = []
@@ -87,7 +87,7 @@ def _add_scan(table: Table, row: Row, leg: Leg, time: Expression, group: Express
     table.send("position", "position", scanned, time, group, leg.market, leg.before.position, before)
     table.send("change", "change", rescanned, time, group, leg.market, leg.position_change, after - before)
     worst = query("worst"), query("worst_after")
-    table.receive("worst", "worst", scanned, time, group, query("tick"), *worst)
+    table.receive("worst", "worst", scanned, time, group, query("tick"), leg.reducing, *worst)
     table.register("relief", LOSS_BITS, leg.reducing * (worst[0] - worst[1]))
 
 

@@ -10,6 +10,7 @@ from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Portfolio
 from circuits.margin.publics import scenario_vectors
+from circuits.margin.scenarios import block_rows
 from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
 from circuits.margin.totals import COUNTS, SIGNED, Totals
 
@@ -123,8 +124,8 @@ def most_room(portfolio: Portfolio | None, groups: int, scenarios: int) -> int:
     portfolio: with a larger one, a withdrawal could be neither paid nor refused."""
     if portfolio is None:
         return min(GROUP_MAX, groups)
-    # a row for each member and for a change, and two turns of the register
-    return min(GROUP_MAX, groups, scenarios - 2 * (portfolio.scenarios + 1))
+    members = 2 * (scenarios - block_rows(0, portfolio.scenarios, True, True))
+    return min(GROUP_MAX, groups, 1 + members)
 
 
 def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> None:

@@ -107,7 +107,6 @@ ALSO: dict[str, tuple[str, ...]] = {
         "scenarios.goes_on",
         "scenarios.last",
         "scenarios.one_role",
-        "scenarios.turn_before_change",
     ),
     "scenarios.ends_turned": (
         "bus.position",
@@ -130,6 +129,7 @@ ALSO: dict[str, tuple[str, ...]] = {
         "bus.vector",
         "scenarios.changed",
         "scenarios.found",
+        "scenarios.judged",
         "scenarios.turn_begins",
         "scenarios.whole_turn",
         *SUMS,
@@ -165,11 +165,6 @@ ALSO: dict[str, tuple[str, ...]] = {
         "scenarios.positions_first",
         "scenarios.start_adds",
     ),
-    "scenarios.turn_before_change": (
-        "bus.change",
-        "bus.position",
-        "scenarios.changed",
-    ),
     "scenarios.turn_begins": ("scenarios.whole_turn",),
     "scenarios.turn_boolean": (
         "scenarios.found_one",
@@ -177,6 +172,15 @@ ALSO: dict[str, tuple[str, ...]] = {
         "scenarios.last",
         "scenarios.one_role",
         "scenarios.whole_turn",
+    ),
+    "scenarios.twin_boolean": (
+        "bus.position",
+        "bus.vector",
+        "scenarios.twin_position",
+    ),
+    "scenarios.twin_position": (
+        "bus.position",
+        "bus.vector",
     ),
     "scenarios.whole_turn": ("scenarios.turn_begins",),
     "transitions.form_boolean": (
@@ -283,6 +287,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     ),
 }
 """What a tamper cannot help breaking beside its law, where there is such."""
+FIRST_TURN, LAST_TURN = 2, 18  # rows of the block of `withdraw_portfolio`, behind four positions
 FREE_PASS, FREE_SCAN, PAD = 200, 1500, 2 * 40  # rows that nothing uses
 
 
@@ -331,36 +336,37 @@ def follow_sums(paper: Paper, **more: int) -> None:
 
 def follow_worst(paper: Paper, more: int) -> None:
     """Another worst scenario, in the block and in the leg."""
-    for row in range(a_scan(4), a_scan(20) + 1):
+    for row in range(a_scan(FIRST_TURN), a_scan(LAST_TURN) + 1):
         paper.add(S, row, worst=more, before=more)
     paper.add(T, leg("withdraw_portfolio"), worst=more, worst_after=more)
 
 
 def rescan(paper: Paper, step: str, second: int = 0) -> None:
     """The sums, the worst of each turn, and what the leg is told follow from the positions and vectors in a block."""
-    block, sums, runs = rows_of(S, step), [0] * (SCENARIOS + 1), []
+    block, sums, turned = rows_of(S, step), [0] * (SCENARIOS + 1), False
+    worst = before = found = 0
     for row in block:
-        if paper.read(S, row, "turn"):
-            sums = [*sums[1:], sums[0]]
-        else:
-            size, short = (_signed(paper.read(S, row, name)) for name in ("size", "short"))
-            vector = [_signed(paper.read(S, row, f"vector_{i}")) for i in range(SCENARIOS + 1)]
-            sums = [a + b for a, b in zip(sums, taken(size, short, vector), strict=True)]
-            runs.append(max(sums))  # in the row before a turn, the largest of all
-        paper.write(S, row, **{f"sum_{i}": value for i, value in enumerate(sums)})
-    changes = [row for row in block if paper.read(S, row, "change")]
-    turns = [row for row in block if paper.read(S, row, "turn")]
-    first = [row for row in turns if not changes or row < changes[0]]
-    worst = {row: runs[-2] if changes and row in first else runs[-1] for row in turns}
-    for turn in (first, turns[len(first) :]):
-        found = 0
-        for row in turn:
-            hit = int(not found and _signed(paper.read(S, row, "sum_16")) == worst[row])
-            found |= hit
-            paper.write(S, row, worst=worst[row], hit=hit, found=found)
-    for row in block:
-        paper.write(S, row, before=worst[first[0]] if row >= first[0] else 0)
-    paper.write(T, leg(step, second), worst=worst[first[0]], worst_after=worst[turns[-1]])
+        turns = bool(paper.read(S, row, "turn"))
+        if not turns:
+            worst = 0
+            for twin in ("", "_twin"):
+                sums = [a + b for a, b in zip(sums, taken_by(paper, row, twin), strict=True)]
+        elif not turned:
+            worst, found = max(sums), 0
+        sums = [*sums[1:], sums[0]] if turns else sums
+        hit = int(turns and not found and sums[-1] == worst)
+        found = found | hit if turns else 0
+        before = before if paper.read(S, row, "changed") else worst
+        more = {f"sum_{i}": value for i, value in enumerate(sums)}
+        paper.write(S, row, worst=worst, before=before, hit=hit, found=found, **more)
+        turned = turns
+    paper.write(T, leg(step, second), worst=before, worst_after=worst)
+
+
+def taken_by(paper: Paper, row: int, twin: str) -> list[int]:
+    """What the scenarios take from a position of a row."""
+    size, short = (_signed(paper.read(S, row, f"{name}{twin}")) for name in ("size", "short"))
+    return taken(size, short, [_signed(paper.read(S, row, f"vector{twin}_{i}")) for i in range(SCENARIOS + 1)])
 
 
 def _signed(value: int) -> int:
@@ -449,13 +455,13 @@ def a_member_judged_by_another_module(p: Paper) -> None:
     p.write(G, a_pass(2), portfolio=1)
 
 
-for name in ("position", "change", "turn", "start", "last", "hit"):
+for name in ("position", "twin", "change", "turn", "start", "last", "hit"):
     add(f"scenarios.{name}_boolean", lambda p, n=name: p.write(S, FREE_SCAN, **{n: HALF}))
 for name in ("time", "group", "tick"):
     add(f"scenarios.{name}_same", lambda p, n=name: p.add(S, a_scan(6), **{n: 1}))
 for entry in range(SCENARIOS + 1):
     add(f"scenarios.sum_{entry}", lambda p, n=entry: p.add(S, FREE_SCAN, **{f"sum_{n}": 1}))
-for name in ("changed", "found", "before"):
+for name in ("changed", "judged", "found", "before"):
     add(f"scenarios.{name}", lambda p, n=name: p.add(S, FREE_SCAN, **{n: 1}))
 add("scenarios.turn_goes_on", lambda p: p.add(S, a_scan(9), entry=1))
 add("scenarios.same_worst", lambda p: p.add(S, a_scan(10), worst=1, before=1))
@@ -478,38 +484,39 @@ def a_turn_of_no_block(p: Paper) -> None:
 
 @breaks("scenarios.turn_begins")
 def a_turn_that_leaves_out_its_first_scenario(p: Paper) -> None:
-    for place in range(4, 21):
+    for place in range(FIRST_TURN, LAST_TURN + 1):
         p.add(S, a_scan(place), entry=1)
 
 
 @breaks("scenarios.whole_turn")
 def a_turn_that_ends_before_the_last_scenario(p: Paper) -> None:
-    for place in range(4, 21):
+    for place in range(FIRST_TURN, LAST_TURN + 1):
         p.add(S, a_scan(place), entry=-1)
+
+
+@breaks("scenarios.twin_position")
+def a_twin_of_a_change(p: Paper) -> None:
+    """A second position that is added when it is too late to be judged by what was before."""
+    p.write(S, rows_of(S, "trade_portfolio")[2], twin=1)
 
 
 @breaks("scenarios.positions_first")
 def a_position_after_the_turn(p: Paper) -> None:
     """It takes part in what is judged after the trade alone."""
-    p.write(S, a_scan(21, "trade_portfolio"), position=1, change=0)
-    rows = rows_of(S, "trade_portfolio")
-    for row in rows[21:]:
-        p.write(S, row, changed=0, before=p.read(S, row, "worst"))
-
-
-@breaks("scenarios.turn_before_change")
-def a_change_before_the_turn(p: Paper) -> None:
-    p.write(S, a_scan(3), position=0, change=1)
+    rows = rows_of(S, "reduce_portfolio")[18:]
+    p.write(S, rows[0], position=1, change=0)
+    for row in rows:
+        p.write(S, row, changed=0, judged=0, before=p.read(S, row, "worst"))
 
 
 @breaks("scenarios.one_change")
 def two_changes(p: Paper) -> None:
-    p.write(S, a_scan(30, "trade_portfolio"), turn=0, change=1)
+    p.write(S, a_scan(30, "reduce_portfolio"), turn=0, change=1)
 
 
 @breaks("scenarios.last")
 def a_block_without_an_end(p: Paper) -> None:
-    p.write(S, a_scan(20), last=0)
+    p.write(S, a_scan(LAST_TURN), last=0)
 
 
 @breaks("scenarios.ends_turned")
@@ -520,7 +527,7 @@ def a_block_that_judges_nothing(p: Paper) -> None:
 @breaks("scenarios.slack")
 def the_second_worst_scenario(p: Paper) -> None:
     """One sum is beyond what is said to be the worst."""
-    rows = range(a_scan(4), a_scan(20) + 1)
+    rows = range(a_scan(FIRST_TURN), a_scan(LAST_TURN) + 1)
     judged = [p.read(S, row, "sum_16") for row in rows]
     signed = [value - MODULUS if value > MODULUS // 2 else value for value in judged]
     worst, second = sorted(set(signed), reverse=True)[:2]
@@ -538,7 +545,7 @@ def worse_than_any_scenario(p: Paper) -> None:
 @breaks("scenarios.found_one")
 def no_scenario_is_the_worst(p: Paper) -> None:
     follow_worst(p, 1)
-    for row in range(a_scan(4), a_scan(20) + 1):
+    for row in range(a_scan(FIRST_TURN), a_scan(LAST_TURN) + 1):
         p.write(S, row, hit=0, found=0)
 
 
@@ -636,7 +643,7 @@ def a_hedge_that_is_not_there(p: Paper) -> None:
 
 @breaks("bus.change")
 def a_smaller_change(p: Paper) -> None:
-    p.add(S, a_scan(21, "trade_portfolio"), size=1)
+    p.add(S, a_scan(2, "trade_portfolio"), size=1)
     rescan(p, "trade_portfolio")
 
 

@@ -5,6 +5,7 @@ Steps are made without asking a rule; what follows from them is filled in honest
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 from unittest.mock import PropertyMock, patch
 
 import pytest
@@ -22,9 +23,9 @@ from tests.circuits.margin.paper import Paper
 from zkmargin import columns, witness, witness_groups
 from zkmargin.machine import Machine
 from zkmargin.recorder import Recorder, Values
-from zkmargin.state import Group, Leg, State, Step
-from zkmargin.transactions import Join, Withdraw
-from zkmargin.witness_scenarios import _Block
+from zkmargin.state import Group, Leg, Rule, State, Step
+from zkmargin.transactions import Join, Trade, Withdraw
+from zkmargin.witness_scenarios import Block
 
 RULES = parameters()
 RICH, PORTFOLIO, CROSS_THIN = 13, 12, 21
@@ -93,21 +94,21 @@ def test_the_refusal_of_what_is_due(address: int) -> None:
     assert forged(Step("refuse", 1, account.moved(0), amount=300, queue=0)) == {"transitions.margin"}
 
 
-Scan = Callable[[Group, Leg, int, int, bool, Recorder], tuple[int, int]]
+Scan = Callable[[Group, Leg, int, int, bool, Rule | None, Recorder], tuple[int, int]]
 
 
 def scanning(blocks: Callable[[list[Cell]], Sequence[Sequence[Cell]]]) -> Scan:
     """A prover's own way to lay out the block of a leg; the leg is told the least of the worst."""
 
-    def scan(group: Group, leg: Leg, place: int, tick: int, changes: bool, recorder: Recorder) -> tuple[int, int]:
+    def scan(
+        group: Group, leg: Leg, place: int, tick: int, changes: bool, rule: Rule | None, recorder: Recorder
+    ) -> tuple[int, int]:
         members = [cell for i, cell in enumerate(group.cells) if i]
         found = []
         for cells in blocks(members):
-            block = _Block(recorder, {"time": place + 1, "group": group.head, "tick": tick})
-            for number, cell in enumerate(cells):
-                block.add("position", cell.market, cell.position, max(-cell.position, 0), int(number == 0))
-            found.append(block.turn())
-            recorder.scans[-1]["last"] = 1
+            block = Block(recorder, {"time": place + 1, "group": group.head, "tick": tick})
+            block.add([(cell.market, cell.position, max(-cell.position, 0)) for cell in cells])
+            found.append(block.end(0, block.turn())[1])
         return min(found), min(found)
 
     return scan
@@ -130,6 +131,23 @@ def losing_last(members: list[Cell]) -> list[Cell]:
 def test_blocks_of_scenarios(blocks: Callable[[list[Cell]], Sequence[Sequence[Cell]]], law: str) -> None:
     with patch.object(witness_groups, "scan", scanning(blocks)):
         assert law in forged(withdrawn(RICH, 300)) <= {law, "bus.position"}
+
+
+@pytest.mark.parametrize(("claimed", "laid_out"), [("reducing", "initial"), ("initial", "reducing")])
+def test_a_leg_whose_block_is_of_the_other_rule(claimed: Rule, laid_out: Rule) -> None:
+    """What is judged by the worst before asks for it, and a first turn is made for nobody else."""
+    honest = witness_groups.scan
+
+    def scan(*arguments: Any) -> tuple[int, int]:
+        *others, _, recorder = arguments
+        return honest(*others, laid_out, recorder)
+
+    made = machine()
+    trades = {"reducing": Trade(41, 2, 100, -1, -10_000, 0, 0), "initial": Trade(15, 4, 20, -1, -100, 0, 0)}
+    step = made.transition(trades[claimed])
+    assert step.rule_a == claimed and forged(step) == set()
+    with patch.object(witness_groups, "scan", scan):
+        assert "bus.worst" in forged(step)
 
 
 def test_a_portfolio_judged_as_a_cross_group() -> None:
