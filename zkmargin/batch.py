@@ -3,17 +3,17 @@
 from dataclasses import dataclass, replace
 
 from circuits.field import MODULUS
-from circuits.margin.kinds import L1_CODES
+from circuits.margin.kinds import ASSET_KINDS, L1_CODES, REFUSALS
 from circuits.margin.orders import OrderRow
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import block_rows
-from circuits.margin.statement import L1Row, OracleRow
+from circuits.margin.statement import ASSET_UNIT, L1Row, OracleRow
 from circuits.margin.totals import Sweep
 from zkmargin.fills import row_of
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, require
 from zkmargin.solvency_rows import book_totals, unsettled
-from zkmargin.state import CHANGES_POSITION, State, Step
+from zkmargin.state import RESCANNED, Leg, State, Step
 from zkmargin.transactions import Tick, Transaction
 
 
@@ -24,7 +24,7 @@ class Batch:
     last_oracle: rows of the last tick before it; ticks: its own, by tick and market. next_queue: the first L1 index it
     may consume. steps: in order, pads between ticks and a final collect included. diff: address -> change
     mod r of each changed cell, ascending. orders: those that are filled, and their signatures. refusals: (line,
-    reason). old, new: all non-empty cells, packed.
+    reason). old, new: all non-empty cells, packed. supplied: of each asset, what there was of it before.
     """
 
     number: int
@@ -43,6 +43,7 @@ class Batch:
     sweep: Sweep | None = None
     orders: tuple[OrderRow, ...] = ()
     signatures: tuple[str, ...] = ()
+    supplied: tuple[int, ...] = ()
 
 
 class BatchBuilder:
@@ -56,6 +57,7 @@ class BatchBuilder:
         self.shape, self.state = shape, state
         self.old = dict(state.cells)
         self.last_oracle, self.next_queue = state.oracle_rows(), state.queue
+        self.supplied = tuple(state.supplied(market) for market in parameters.assets)
         self.steps: list[Step] = []
         self.ticks: list[OracleRow] = []
         self.scenarios: list[tuple[int, ...]] = []
@@ -98,6 +100,7 @@ class BatchBuilder:
             self._sweep() if self.shape.sweep else None,
             tuple(replace(row, fills=count) for row, (count, _) in self.orders.items()),
             tuple(signature for _, signature in self.orders.values()),
+            self.supplied,
         )
         state.batch += 1
         return batch
@@ -147,7 +150,7 @@ class BatchBuilder:
 
     def _rows_scanned(self, step: Step) -> int:
         """Of the scenarios' table, by the portfolios among its legs."""
-        changes = step.kind in CHANGES_POSITION
+        changes = step.kind in RESCANNED
         rules = ((step.a, step.rule_a), (step.b, step.rule_b))
         groups = [(leg.group, rule) for leg, rule in rules if leg is not None and leg.group is not None]
         judged = [(len(group.cells) - 1, rule == "reducing") for group, rule in groups if group.is_portfolio]
@@ -161,8 +164,7 @@ class BatchBuilder:
         self.state.write(step)
         self.steps.append(step)
         if step.queue is not None and step.a is not None:
-            done = step.kind not in ("refuse", "refuse_close")
-            self.l1.append(L1Row(step.queue, L1_CODES[step.kind], step.a.address, step.amount, int(done)))
+            self.l1.append(l1_row(step, step.queue, step.a))
         for order in (fill.order for fill in step.fills):
             count, signature = self.orders.get(row_of(order), (0, order.signature))
             self.orders[row_of(order)] = count + 1, signature
@@ -172,6 +174,12 @@ class BatchBuilder:
 
     def _value(self, cell: int) -> int:
         return self.state.cells.get(cell, 0)
+
+
+def l1_row(step: Step, queue: int, leg: Leg) -> L1Row:
+    """The L1 operation that a step consumes: of an asset it says which one."""
+    kind = L1_CODES[step.kind] + ASSET_UNIT * (leg.after.market if step.kind in ASSET_KINDS else 0)
+    return L1Row(queue, kind, leg.address, step.amount, int(step.kind not in REFUSALS))
 
 
 def build_batch(

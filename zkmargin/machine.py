@@ -5,6 +5,7 @@ from typing import Any
 
 from circuits.margin.parameters import INDEX_LIMIT, PRICE_LIMIT, TIME_LIMIT, Parameters
 from circuits.margin.portfolio import Vector
+from zkmargin.assets import redeem, supply
 from zkmargin.context import Context
 from zkmargin.exchange import collect, cover, deleverage, liquidate, trade, transfer
 from zkmargin.groups import form, join, leave
@@ -21,7 +22,9 @@ from zkmargin.transactions import (
     Leave,
     Liquidate,
     Open,
+    Redeem,
     Settle,
+    Supply,
     Tick,
     Touch,
     Trade,
@@ -47,6 +50,8 @@ _TRANSITIONS: dict[type[Any], Callable[[Context, Any], Step]] = {
     Join: join,
     Leave: leave,
     Settle: settle,
+    Supply: supply,
+    Redeem: redeem,
 }
 
 

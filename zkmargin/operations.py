@@ -46,7 +46,7 @@ def close_account(context: Context, transaction: Close) -> Step:
 def deposit(context: Context, transaction: Deposit) -> Step:
     """c + amount, to an account or the insurance cell."""
     require_next(context, transaction.queue)
-    _require_amount(transaction.amount)
+    require_amount(transaction.amount)
     address, amount, state = transaction.cell, transaction.amount, context.state
     if not context.is_system(address):
         leg = context.settled(address).moved(amount)
@@ -63,7 +63,7 @@ def deposit(context: Context, transaction: Deposit) -> Step:
 def withdraw(context: Context, transaction: Withdraw) -> Step:
     """c - amount under rule (A); where that fails, the refusal that consumes the request."""
     require_next(context, transaction.queue)
-    _require_amount(transaction.amount)
+    require_amount(transaction.amount)
     if context.is_system(transaction.cell):
         return _withdraw_fees(context, transaction)
     account, amount = context.judged(transaction.cell), transaction.amount
@@ -126,5 +126,6 @@ def require_next(context: Context, queue: int) -> None:
     require(queue == context.state.queue, "queue", f"the next L1 operation is {context.state.queue}, not {queue}")
 
 
-def _require_amount(amount: int) -> None:
+def require_amount(amount: int) -> None:
+    """Of an L1 operation, in quote units or, of an asset, in base units."""
     require(1 <= amount < AMOUNT_LIMIT, "amount", f"{amount} is outside 1..2^56-1")

@@ -45,7 +45,7 @@ def batch_statement(batch: Batch, old: Point, srs: SRS, backend: Backend, shape:
     new = total([old, commit_cells(srs, backend, shape.cells, batch.diff)])
     diff = tuple(batch.diff.items()) if shape.published_diff else None
     rows = (batch.last_oracle, batch.ticks, batch.next_queue, batch.l1)
-    options = (batch.scenarios, batch.sweep, batch.orders)
+    options = (batch.scenarios, batch.sweep, batch.orders, batch.supplied)
     return Statement(batch.number, old, new, *rows, diff, batch.chain, batch.contract, *options)
 
 

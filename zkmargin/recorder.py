@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from circuits.margin.parameters import Market, Parameters, Tier
 from circuits.margin.portfolio import Vector
 from circuits.margin.statement import OracleRow
-from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE
+from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, LONG, MAINTENANCE
 
 Values = dict[str, int]
 """column or stated register -> its integer, of one row."""
@@ -61,11 +61,16 @@ class Recorder:
         self._use(market, MAINTENANCE, tier, portfolio)
         return tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction
 
-    def initial(self, market: int, notional: int, portfolio: bool = False) -> tuple[TierUse, bool]:
-        """The tier of a notional, its use for initial margin counted, and whether it is open."""
-        tier = self.markets(portfolio)[market].tier(notional)
-        self._use(market, INITIAL_OPEN if tier.open else INITIAL, tier, portfolio)
-        return (tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction), tier.open
+    def initial(
+        self, market: int, notional: int, portfolio: bool = False, grows: bool = False
+    ) -> tuple[TierUse, bool]:
+        """The tier of a notional, its use for initial margin counted, and whether it is looked up as open: of an asset
+        only where the position may grow."""
+        tier, asset = self.markets(portfolio)[market].tier(notional), self.parameters.markets[market].is_asset
+        is_open = tier.open and (grows or not asset)
+        growing = INITIAL_OPEN + LONG if asset else INITIAL_OPEN
+        self._use(market, growing if is_open else INITIAL, tier, portfolio)
+        return (tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction), is_open
 
     def forget_maintenance(self, market: int, notional: int, portfolio: bool) -> None:
         """Takes back a use for maintenance."""

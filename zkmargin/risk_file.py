@@ -68,7 +68,7 @@ def _account(values: dict[str, Any], parameters: Parameters) -> Account:
         raise ParameterError("module", f"one of {', '.join(modules)} is needed, not {values['module']!r}")
     module = modules[values["module"]]
     listed = read_list(values["positions"], "positions")
-    positions = [_position(item, f"positions[{i}]", markets) for i, item in enumerate(listed)]
+    positions = [_position(item, f"positions[{i}]", parameters) for i, item in enumerate(listed)]
     if not 0 < len(positions) < (GROUP_MAX if module.groups else 2):
         raise ParameterError(
             "positions", f"{len(positions)} are too few or too many for an account that is {module.name}"
@@ -115,15 +115,18 @@ def _row(data: object, path: str) -> tuple[int, int]:
     return values[0], values[1]
 
 
-def _position(data: object, path: str, markets: int) -> _Position:
+def _position(data: object, path: str, parameters: Parameters) -> _Position:
     values = exact_fields(_Position, data, path)
     for name, low, high in (
-        ("market", 0, markets - 1),
+        ("market", 0, len(parameters.markets) - 1),
         ("collateral", CASH_MIN, CASH_MAX),
         ("position", 1 - SIZE_MAX, SIZE_MAX - 1),
         ("index", INDEX_MIN, INDEX_MAX),
     ):
         check_integer(f"{path}.{name}", values[name], low, high)
+    if parameters.markets[values["market"]].is_asset:  # held and never owed, without funding
+        check_integer(f"{path}.position", values["position"], 0, SIZE_MAX - 1)
+        check_integer(f"{path}.index", values["index"], 0, 0)
     return _Position(**values)
 
 

@@ -175,6 +175,8 @@ def reduces(account: Settled, after: Cell, size: int) -> bool:
 def margin_rule(account: Settled, after: Cell, size: int) -> Rule:
     """What lets a position change: (A) initial margin in an open tier, or (B) reducing; Refused for neither."""
     room = initial_room(account, after)
+    shorts = account.market.is_asset and after.position < 0
+    require(not shorts, "short", f"cell {account.address} would owe an asset")
     if room >= 0 and account.market.tier(abs(after.position) * account.price).open:
         require_register("D", room, MARGIN_BITS)
         return "initial"

@@ -60,11 +60,12 @@ def verify(
         statement = SolvencyStatement.from_json(statement_file.read_text())
     except (InvalidStatement, UnicodeDecodeError) as error:
         raise InvalidStatement(f"{statement_file}: {error}") from error
-    verify(key, SolvencyClaim.under(key, statement), proof.read_bytes(), allow_insecure)
+    claim = SolvencyClaim.under(key, statement)
+    verify(key, claim, proof.read_bytes(), allow_insecure)
     told: dict[str, object] = {"verdict": "accepted", "root": [hex(c) for c in statement.root or (0, 0)]}
     told |= {"batches": statement.batch, **asdict(statement.totals), "solvent": statement.totals.solvent}
     if vault is not None:
-        rounding = statement.rounding(vault)
+        rounding = statement.rounding(vault, claim.parameters.assets)
         told["vault"] = "holds what the state says" if rounding >= 0 else "holds less than the state says"
         told["rounding, quote * 2^-32"] = rounding
     show(told, as_json)

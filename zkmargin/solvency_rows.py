@@ -151,8 +151,8 @@ def _system(parameters: Parameters) -> list[tuple[str, int]]:
 
 
 def unsettled(cells: Mapping[int, int], parameters: Parameters) -> tuple[int, ...]:
-    """What the positions of each market sum to, in a key with options; empty without, where they sum to zero."""
-    if not parameters.has_options:
+    """What the positions of each market sum to, in a key with options or assets; empty without, where that is zero."""
+    if not parameters.has_options and not parameters.assets:
         return ()
     found = [cell for cell in map(unpack, cells.values()) if cell.holds_money]
     return tuple(sum(c.position for c in found if c.market == market) for market in range(len(parameters.markets)))

@@ -1,7 +1,7 @@
 """The state between transitions, and what a transition reports of itself."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, SYSTEM, Cell, unpack
@@ -12,6 +12,7 @@ from zkmargin.transactions import Order
 
 Rule = Literal["initial", "reducing"]
 CHANGES_POSITION = {"trade", "liquidate", "deleverage"}  # kinds that move a position from leg to leg
+RESCANNED = CHANGES_POSITION | {"redeem", "refuse_redeem"}  # the rules ask what scenarios do after the change
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Step:
 
     tick: the oracle tick it holds at. delta, cash: what a's position gains and a's collateral pays; in a transfer and a
     cover cash = size = the amount moved. amount, queue: of the L1 row. rule_a, rule_b: the margin rule a leg meets.
-    system: the L1 operation is on a system cell. oversized: the refusal's reason is a notional without a tier.
+    system: the L1 operation is on a system cell. oversized: the refusal's reason is a notional without a tier;
+    overdrawn: that the cell holds less.
     fresh_a, fresh_b: the first write of a system cell. fills: of the voluntary legs, a's first, in a key with orders.
     """
 
@@ -72,6 +74,7 @@ class Step:
     rule_b: Rule | None = None
     system: bool = False
     oversized: bool = False
+    overdrawn: bool = False
     fresh_a: bool = False
     fresh_b: bool = False
     fills: tuple[Fill, ...] = ()
@@ -108,6 +111,7 @@ class State:
     chain: int = 0
     contract: int = 0
     vectors: tuple[Vector, ...] = ()
+    _supplied: dict[int, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def genesis(cls, parameters: Parameters, chain: int = 0, contract: int = 0) -> "State":
@@ -119,6 +123,13 @@ class State:
         """The cell at an address, empty where nothing was written."""
         value = self.cells.get(address)
         return EMPTY_CELL if value is None else unpack(value)
+
+    def supplied(self, market: int) -> int:
+        """What accounts hold of an asset together; counted once, kept up by `write`."""
+        if market not in self._supplied:
+            cells = (cell for _, cell in self.occupied() if cell.holds_money and cell.market == market)
+            self._supplied[market] = sum(cell.position for cell in cells)
+        return self._supplied[market]
 
     def write(self, step: Step) -> None:
         """Takes over the cells, the fees and the L1 operation of a step."""
@@ -135,6 +146,8 @@ class State:
             self.trade_fees = self.liquidation_fees = 0
         if step.queue is not None:
             self.queue += 1
+        if step.kind in ("supply", "redeem") and step.a is not None and step.a.after.market in self._supplied:
+            self._supplied[step.a.after.market] += step.a.after.position - step.a.before.position
 
     def oracle_rows(self) -> tuple[OracleRow, ...]:
         """The rows of the last tick, in the order of the markets."""

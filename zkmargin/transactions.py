@@ -170,9 +170,27 @@ class Leave(_Base, frozen=True):
     head: int
 
 
+class Supply(_Base, frozen=True):
+    """L1: units of a collateral asset, to a cell of its market."""
+
+    cell: int
+    market: int
+    amount: int
+    queue: int
+
+
+class Redeem(_Base, frozen=True):
+    """L1: units of a collateral asset, from a cell of its market; the machine pays them, or proves why not."""
+
+    cell: int
+    market: int
+    amount: int
+    queue: int
+
+
 Transaction = (
     Tick | Open | Close | Deposit | Withdraw | Touch | Trade | Transfer | Liquidate | Deleverage | Cover
-    | Form | Join | Leave | Settle
+    | Form | Join | Leave | Settle | Supply | Redeem
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(Transaction)

@@ -5,6 +5,7 @@ under a cap) is evaluated from that very expression, so the witness cannot drift
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from circuits.circuit import Assignment, Circuit
 from circuits.margin.cell import EMPTY_CELL, Cell
-from circuits.margin.kinds import EVERY_KIND, GROUP_PAIR_KINDS, L1_CODES, PAIR_KINDS
+from circuits.margin.kinds import ASSET_KINDS, EVERY_KIND, GROUP_PAIR_KINDS, L1_CODES, PAIR_KINDS
 from circuits.margin.leg import SIGN_BIAS, TIER_PARTS
 from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.margin.parameters import Parameters
@@ -108,7 +109,8 @@ def _pair(
         first[step.kind] = 1
     if step.kind in (*PAIR_KINDS, *GROUP_PAIR_KINDS):
         second[step.kind] = 1
-    for row, sign, leg in ((first, 1, step.a), (second, -1, step.b)):
+    a = claimed(step, step.a)
+    for row, sign, leg in ((first, 1, a), (second, -1, step.b)):
         price = _settle(row, step, leg, recorder)
         _exchange(row, step, sign)
         _leg(row, leg, place, price, recorder)
@@ -116,6 +118,8 @@ def _pair(
             row |= grouped(leg, place, step, recorder)
         if "settle" in kinds:
             row |= _settlement(step, leg, price, recorder)
+        if "supply" in kinds:
+            row |= _asset(step, step.a if row is first else leg)
     recorder.fills += fill_rows(place, step, recorder)
     first |= {"amount": step.amount, "oversized": int(step.oversized), "market_change": _market_change(step)}
     second |= {"amount": 0, "oversized": 0, "market_change": 0}
@@ -123,10 +127,29 @@ def _pair(
     first |= {"system": int(step.system or collects or step.kind == "cover"), "fresh": int(step.fresh_a)}
     second |= {"system": int(collects), "fresh": int(step.fresh_b)}
     first["fee"], second["fee"] = step.fee_a, step.fee_b
-    refused = step.kind == "refuse" and not step.system and not step.oversized
-    _tiers(first, step.a, step.rule_a, refused, recorder)
-    _tiers(second, step.b, step.rule_b, False, recorder)
+    judged = step.kind in ("refuse", "refuse_redeem")
+    refused = judged and not (step.system or step.oversized or step.overdrawn)
+    grows = step.kind in CHANGES_POSITION
+    _tiers(first, a, step.rule_a, refused, grows, recorder)
+    _tiers(second, step.b, step.rule_b, False, grows, recorder)
     return first, second
+
+
+def claimed(step: Step, leg: Leg | None) -> Leg | None:
+    """The leg as the rules judge it: of a refused redemption, as if it had been paid."""
+    if leg is None or step.kind != "refuse_redeem":
+        return leg
+    return replace(leg, after=replace(leg.after, position=leg.after.position - step.amount))
+
+
+def _asset(step: Step, leg: Leg | None) -> Values:
+    """What an asset's leg writes, and of which market it is, in a key with assets."""
+    moved = leg is not None and step.kind in ASSET_KINDS
+    return {
+        "position_written": 0 if leg is None else leg.after.position,
+        "asset": leg.before.market if moved and leg is not None else 0,
+        "overdrawn": int(leg is not None and step.overdrawn),
+    }
 
 
 def _settle(values: Values, step: Step, leg: Leg | None, recorder: Recorder) -> int:
@@ -188,9 +211,12 @@ def _half(values: Values, when: str, cell: Cell, price: int) -> None:
     values[f"notional{when}"] = magnitude * price
 
 
-def _tiers(values: Values, leg: Leg | None, rule: str | None, refused: bool, recorder: Recorder) -> None:
-    """The leg's rule and the tiers that it looks up. refused: a withdrawal, for want of initial margin."""
-    values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0}
+def _tiers(
+    values: Values, leg: Leg | None, rule: str | None, refused: bool, grows: bool, recorder: Recorder
+) -> None:
+    """The leg's rule and the tiers that it looks up. refused: a withdrawal or redemption, for want of initial margin;
+    grows: the position may."""
+    values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0, "long": 0}
     before = after = None
     if leg is not None:
         market, portfolio = leg.before.market, leg.group is not None and leg.group.is_portfolio
@@ -198,8 +224,9 @@ def _tiers(values: Values, leg: Leg | None, rule: str | None, refused: bool, rec
             before = recorder.maintenance(market, values["notional"], portfolio)
             after = recorder.maintenance(market, values["notional_after"], portfolio)
         elif rule == "initial" or refused:
-            after, is_open = recorder.initial(market, values["notional_after"], portfolio)
+            after, is_open = recorder.initial(market, values["notional_after"], portfolio, grows)
             values["open_tier"] = int(is_open)
+            values["long"] = int(is_open and recorder.parameters.markets[market].is_asset)
     for when, tier_values in (("before", before), ("after", after)):
         for part, value in zip(TIER_PARTS, tier_values or NO_TIER, strict=True):
             values[f"tier_{when}_{part}"] = value

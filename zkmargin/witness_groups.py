@@ -3,7 +3,7 @@
 from circuits.margin.leg import SIGN_BIAS
 from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from zkmargin.recorder import Recorder, Values
-from zkmargin.state import CHANGES_POSITION, Group, Leg, Step
+from zkmargin.state import RESCANNED, Group, Leg, Step
 from zkmargin.witness_scenarios import scan
 
 SUMS = ("equity", "maintenance", "initial")
@@ -27,7 +27,7 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
             rest = _pass(leg.group, leg.address, place, step.tick, recorder)
         if leg.group is not None and portfolio:
             rule = step.rule_a if leg is step.a else step.rule_b
-            worst = scan(leg.group, leg, place, step.tick, step.kind in CHANGES_POSITION, rule, recorder)
+            worst = scan(leg.group, leg, place, step.tick, step.kind in RESCANNED, rule, recorder)
     head = next((cell for cell in (leg.before, leg.after) if cell.is_head), None) if leg is not None else None
     return {
         "member": int(member),
@@ -40,7 +40,7 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
         "worst": worst[0],
         "worst_after": worst[1],
         "scanned": int(portfolio),
-        "rescanned": int(portfolio and step.kind in CHANGES_POSITION),
+        "rescanned": int(portfolio and step.kind in RESCANNED),
         "short": 0 if leg is None else max(-leg.before.position, 0),
         "short_after": 0 if leg is None else max(-leg.after.position, 0),
     }

@@ -9,7 +9,7 @@ from circuits.margin.groups import groups_table
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import scenarios_table
 from circuits.margin.tiers import ParameterError, Tier, check_integer
-from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE, transitions_table
+from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, LONG, MAINTENANCE, transitions_table
 from circuits.table import Table
 
 TIER_COLUMNS = ("listed", "market", "requirement", "lower", "upper", "rate", "deduction")
@@ -87,16 +87,20 @@ def lookups_table(parameters: Parameters, shape: Shape) -> Table:
 def tier_rows(parameters: Parameters) -> list[tuple[int, ...]]:
     """Rows of TIER_COLUMNS: each tier once with its maintenance and once with its initial requirement, and the add-ons
     of portfolios."""
-    rows = [row for market, entry in enumerate(parameters.markets) for row in _tier_rows(market, entry.tiers, 0)]
+    rows: list[tuple[int, ...]] = []
+    for market, entry in enumerate(parameters.markets):
+        rows += _tier_rows(market, entry.tiers, 0, entry.is_asset)
     if parameters.portfolio is not None:
         for market, instrument in enumerate(parameters.portfolio.instruments):
-            rows += _tier_rows(market, instrument.addons, ADDONS)
+            rows += _tier_rows(market, instrument.addons, ADDONS, parameters.markets[market].is_asset)
     return rows
 
 
-def _tier_rows(market: int, tiers: Sequence[Tier], addons: int) -> Iterator[tuple[int, ...]]:
+def _tier_rows(market: int, tiers: Sequence[Tier], addons: int, asset: bool) -> Iterator[tuple[int, ...]]:
+    """An asset's open tiers have a class of their own, for positions that grow, and the class of the others as well."""
     for tier in tiers:
-        initial = INITIAL_OPEN if tier.open else INITIAL
+        growing = [INITIAL_OPEN + LONG if asset else INITIAL_OPEN] if tier.open else []
         bounds = tier.lower, tier.upper
         yield 1, market, addons + MAINTENANCE, *bounds, tier.maintenance_rate, tier.maintenance_deduction
-        yield 1, market, addons + initial, *bounds, tier.initial_rate, tier.initial_deduction
+        for initial in (growing or [INITIAL]) if not asset else [INITIAL, *growing]:
+            yield 1, market, addons + initial, *bounds, tier.initial_rate, tier.initial_deduction

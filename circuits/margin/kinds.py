@@ -12,14 +12,21 @@ KINDS = SINGLE_KINDS + PAIR_KINDS
 GROUP_PAIR_KINDS = ("join", "leave")
 GROUP_KINDS = ("form", *GROUP_PAIR_KINDS)
 OPTION_KINDS = ("settle",)
-EVERY_KIND = KINDS + GROUP_KINDS + OPTION_KINDS
-L1_CODES = {"open": 1, "form": 1, "close": 2, "refuse_close": 2, "deposit": 3, "withdraw": 4, "refuse": 4}
+ASSET_KINDS = ("supply", "redeem", "refuse_redeem")
+OPTIONAL_KINDS = GROUP_KINDS + OPTION_KINDS + ASSET_KINDS
+EVERY_KIND = KINDS + OPTIONAL_KINDS
+REFUSALS = ("refuse", "refuse_close", "refuse_redeem")
+L1_CODES = {
+    "open": 1, "form": 1, "close": 2, "refuse_close": 2, "deposit": 3, "withdraw": 4, "refuse": 4,
+    "supply": 5, "redeem": 6, "refuse_redeem": 6,
+}  # fmt: skip
 
 
 def kinds_of(parameters: Parameters, shape: Shape) -> tuple[str, ...]:
-    """The kinds that a key has: those of groups and of options where it has them."""
+    """The kinds that a key has: those of groups, options and assets where it has them."""
     groups = GROUP_KINDS if shape.groups else ()
-    return KINDS + groups + (OPTION_KINDS if parameters.has_options else ())
+    options = OPTION_KINDS if parameters.has_options else ()
+    return KINDS + groups + options + (ASSET_KINDS if parameters.assets else ())
 
 
 @dataclass(frozen=True)
@@ -63,11 +70,16 @@ class Row:
 
     @property
     def refused(self) -> Expression:
-        return self.of("refuse", "refuse_close")
+        return self.of(*REFUSALS)
 
     @property
     def l1(self) -> Expression:
-        return self.of("open", "close", "deposit", "withdraw", "form") + self.refused
+        return self.of("open", "close", "deposit", "withdraw", "form", "supply", "redeem") + self.refused
+
+    @property
+    def redeems(self) -> Expression:
+        """Asks for a part of an asset, and gets it or not."""
+        return self.of("redeem", "refuse_redeem")
 
     @property
     def positions_change(self) -> Expression:
@@ -90,10 +102,10 @@ def add_kinds(table: Table, parameters: Parameters, shape: Shape) -> Row:
     present = kinds_of(parameters, shape)
     kinds = {name: table.boolean(name) for name in KINDS}
     system = table.boolean("system")
-    kinds |= {name: table.boolean(name) if name in present else lift(0) for name in GROUP_KINDS + OPTION_KINDS}
+    kinds |= {name: table.boolean(name) if name in present else lift(0) for name in OPTIONAL_KINDS}
     row = Row(kinds, system, table.boolean("member") if shape.groups else lift(0))
     table.require("one_kind", row.active * (row.active - 1))
-    table.require("single_kind", row.second * row.of(*SINGLE_KINDS, "form", "settle"))
+    table.require("single_kind", row.second * row.of(*SINGLE_KINDS, "form", "settle", *ASSET_KINDS))
     for name in present:
         if name in PAIR_KINDS + GROUP_PAIR_KINDS:
             column = row.kind[name]

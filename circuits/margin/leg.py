@@ -165,15 +165,17 @@ def add_memory(
     time: Expression,
     kinds: tuple[Expression, Expression],
     market_after: Expression,
+    position_after: Expression,
 ) -> None:
     """Reads the cell at an earlier time and writes it at the transition's time, both under one multiplicity.
 
-    kinds: the cell's kind before and after. Both legs of a transition have its one time, so a cell cannot be in it
+    kinds: the cell's kind before and after. position_after: what is written, where that is not what the rules judge.
+    Both legs of a transition have its one time, so a cell cannot be in it
     twice.
     """
     gap = table.register("gap", TIME_BITS)
     before = packed(leg.before.collateral, leg.before.position, leg.before.index, leg.market, kinds[0])
-    after = packed(leg.after.collateral, leg.after.position, leg.after.index, market_after, kinds[1])
+    after = packed(leg.after.collateral, position_after, leg.after.index, market_after, kinds[1])
     table.receive("read", "memory", active, leg.address, before, time - 1 - gap)
     table.send("write", "memory", active, leg.address, after, time)
 
@@ -181,7 +183,7 @@ def add_memory(
 def add_tier_lookup(table: Table, leg: Leg, when: str, used: Expression, requirement: Expression) -> None:
     """The tier of the leg's market with lower <= n < upper, both sides checked: a cheaper tier fails one of them.
 
-    requirement: 0 maintenance, 1 initial, 2 initial of a tier in which positions may be opened.
+    requirement: 0 maintenance, 1 initial, 2 initial of a tier in which positions may be opened, 6 of one of an asset.
     """
     tier, side = (leg.tier_before, leg.before) if when == "before" else (leg.tier_after, leg.after)
     name = f"tier_{when}"

@@ -11,7 +11,7 @@ from circuits.margin.scenarios import LOSS_BITS
 from circuits.table import Table
 
 OFFSET_BITS = 16
-JUDGED = ("withdraw", "refuse", "trade", "liquidate", "deleverage")
+JUDGED = ("withdraw", "refuse", "trade", "liquidate", "deleverage", "redeem", "refuse_redeem")
 SUMS = ("equity", "maintenance", "initial")
 
 
@@ -58,7 +58,7 @@ def _add_growth(table: Table, row: Row, leg: Leg, offset: Expression, group: Exp
     """A member is so far behind its head as its head has cells before it."""
     kind, member, first = row.kind, row.member, row.first
     grows, shrinks = first * kind["join"], first * kind["leave"]
-    may = row.of("deposit", "touch", "transfer", "settle", *JUDGED) - row.system
+    may = row.of("deposit", "touch", "transfer", "settle", "supply", *JUDGED) - row.system
     table.require("member_kind", member * (1 - may - row.second * kind["cover"] - grows - shrinks))
     table.require("moved_member", (grows + shrinks) * (1 - member))
     table.require("moved_head", (grows + shrinks) * (group - leg.address.at(1)))
@@ -77,7 +77,7 @@ def _add_scan(table: Table, row: Row, leg: Leg, time: Expression, group: Express
     """A portfolio's leg puts its own position before the scenarios, and what it changes of it. Under rule (B) it asks
     for the worst one before as well, and the later may not be the larger; nothing else looks at the former."""
     scanned, rescanned = leg.rest.scanned, table.witness("rescanned")
-    table.require("rescanned", rescanned - scanned * row.positions_change)
+    table.require("rescanned", rescanned - scanned * (row.positions_change + row.redeems))
     shorts = []
     for when, side in (("", leg.before), ("_after", leg.after)):
         short = table.witness(f"short{when}")

@@ -6,10 +6,18 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from circuits.margin.cell import MARKET_MAX
+from circuits.margin.cell import MARKET_MAX, POSITION_MAX
 from circuits.margin.portfolio import Portfolio
 from circuits.margin.reading import at_path, exact_fields, read_list
-from circuits.margin.tiers import NOTIONAL_LIMIT, ParameterError, Requirement, Tier, check_integer, check_tiers
+from circuits.margin.tiers import (
+    NOTIONAL_LIMIT,
+    OPEN_LIMIT,
+    ParameterError,
+    Requirement,
+    Tier,
+    check_integer,
+    check_tiers,
+)
 
 __all__ = ["Market", "ParameterError", "Parameters", "Requirement", "Shape", "Tier"]
 
@@ -26,9 +34,10 @@ PACKING_MAX = 16
 
 @dataclass(frozen=True)
 class Market:
-    """A linear perpetual.
+    """A linear perpetual; or with a supply cap a collateral asset, whose tiers are its haircut.
 
     funding_cap: per second, over 2^32; price (16 fractional bits) and index (32): its oracle row at genesis.
+    supply_cap: base units of an asset that all accounts may hold together, None for a perpetual.
     """
 
     name: str
@@ -36,6 +45,7 @@ class Market:
     tiers: tuple[Tier, ...]
     price: int
     index: int
+    supply_cap: int | None = None
 
     def __post_init__(self) -> None:
         named = isinstance(self.name, str) and 0 < len(self.name) <= 32
@@ -45,6 +55,21 @@ class Market:
         check_integer("price", self.price, 1, PRICE_LIMIT - 1)
         check_integer("index", self.index, 1 - INDEX_LIMIT, INDEX_LIMIT - 1)
         check_tiers(self.tiers)
+        if self.supply_cap is not None:
+            self._check_asset(self.supply_cap)
+
+    def _check_asset(self, cap: int) -> None:
+        """No funding; and no account leaves the tiers unless the price is 2^9 times what it was at genesis."""
+        check_integer("supply_cap", cap, 1, POSITION_MAX)
+        if self.funding_cap or self.index:
+            raise ParameterError("funding_cap", "an asset has no funding")
+        if cap * self.price > OPEN_LIMIT:
+            raise ParameterError("supply_cap", f"{cap} are worth more than 2^70 at the price of genesis")
+
+    @property
+    def is_asset(self) -> bool:
+        """Whether it is held and never owed."""
+        return self.supply_cap is not None
 
     @cached_property
     def _lowers(self) -> tuple[int, ...]:
@@ -100,6 +125,11 @@ class Parameters:
         return self.portfolio is not None and self.portfolio.has_options
 
     @cached_property
+    def assets(self) -> tuple[int, ...]:
+        """The markets that are collateral assets."""
+        return tuple(number for number, market in enumerate(self.markets) if market.is_asset)
+
+    @cached_property
     def portfolio_markets(self) -> tuple[Market, ...]:
         """The markets with the add-ons of a portfolio as tiers; the markets as they are without one."""
         if self.portfolio is None:
@@ -121,11 +151,14 @@ class Parameters:
                 raise ParameterError(f"{name}.underlying", f"market {option.underlying} is an option itself")
             if market.funding_cap or market.index:
                 raise ParameterError(f"markets[{i}].funding_cap", "an option has no funding")
+            if market.is_asset:
+                raise ParameterError(f"markets[{i}].supply_cap", "an option is no asset")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and integers (some beyond 64 bits); without a portfolio where there is none."""
-        result = json.loads(json.dumps(asdict(self)))
-        return {name: value for name, value in result.items() if name != "portfolio" or value is not None}
+        """Plain dicts, lists, strings and integers (some beyond 64 bits); without a portfolio where there is none, and
+        without the supply caps of markets that are no assets."""
+        result = _told(json.loads(json.dumps(asdict(self))), "portfolio")
+        return result | {"markets": [_told(market, "supply_cap") for market in result["markets"]]}
 
     @classmethod
     def from_json(cls, data: object) -> "Parameters":
@@ -201,8 +234,13 @@ class Shape:
         return cls(**exact_fields(cls, given, "shape"))
 
 
+def _told(data: dict[str, Any], option: str) -> dict[str, Any]:
+    """Without the option, where it is None."""
+    return {name: value for name, value in data.items() if name != option or value is not None}
+
+
 def _market(data: object, path: str) -> Market:
-    values = exact_fields(Market, data, path)
+    values = exact_fields(Market, {"supply_cap": None} | data if isinstance(data, dict) else data, path)
     tiers = [
         at_path(f"{path}.tiers[{i}]", Tier, item) for i, item in enumerate(read_list(values["tiers"], f"{path}.tiers"))
     ]

@@ -1,7 +1,7 @@
 """What a solvency proof says: of which state, at which oracle rows, and the sums over all cells."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from circuits.circuit import PublicTerm
@@ -22,7 +22,7 @@ class SolvencyStatement:
     """The book of the state committed in root, which `batch` batches led to, at one tick's oracle rows.
 
     chain, contract, scenarios: as in a batch's statement. unsettled: of each market, what its positions sum to, which
-    is not zero for options that have expired alone.
+    is not zero for options that have expired, and for assets, of which it is what accounts hold.
     """
 
     batch: int
@@ -69,9 +69,11 @@ class SolvencyStatement:
         unsettled = _list("unsettled", lists["unsettled"])
         return cls(root=point, oracle=rows, totals=totals, scenarios=scenarios, unsettled=unsettled, **rest)
 
-    def rounding(self, vault: int) -> int:
-        """`Totals.rounding`, less what options that have expired will still pay, or be paid, in quote * 2^-32."""
-        worth = sum(left * row.price for left, row in zip(self.unsettled, self.oracle, strict=False))
+    def rounding(self, vault: int, assets: Collection[int] = ()) -> int:
+        """`Totals.rounding`, less what options that have expired will still pay, or be paid, in quote * 2^-32. assets:
+        the markets whose units are in vaults of their own."""
+        listed = zip(self.unsettled, self.oracle, strict=False)
+        worth = sum(left * row.price for left, row in listed if row.market not in assets)
         return self.totals.rounding(vault) - (worth << 16)
 
 

@@ -9,7 +9,8 @@ from circuits.margin.totals import Sweep, Totals
 from circuits.strict_json import loads
 
 VERSION = 1
-L1_KINDS = {"open": 1, "close": 2, "deposit": 3, "withdraw": 4}
+L1_KINDS = {"open": 1, "close": 2, "deposit": 3, "withdraw": 4, "supply": 5, "redeem": 6}
+ASSET_UNIT = 16  # the kind of a row that supplies or redeems an asset has its market above this
 WORD = 1 << 256
 
 Point = tuple[int, int] | None
@@ -50,7 +51,8 @@ class Statement:
     this batch. next_queue: index of the first unconsumed L1 operation. diff: change of each changed cell mod r,
     ascending, or None when the key keeps it unpublished. scenarios: where the key has portfolios, for each oracle row
     what the oracle says of its market's scenarios (`Portfolio.vectors`). sweep: where the key asks for one, the sums
-    over the book after the batch. orders: where the key asks for them, those that the batch fills.
+    over the book after the batch. orders: where the key asks for them, those that the batch fills. supplied: of each
+    asset, what there was of it before the batch.
     """
 
     batch: int
@@ -66,6 +68,7 @@ class Statement:
     scenarios: tuple[tuple[int, ...], ...] = ()
     sweep: Sweep | None = None
     orders: tuple[OrderRow, ...] = ()
+    supplied: tuple[int, ...] = ()
     version: int = field(default=VERSION)
 
     def encode(self) -> bytes:
@@ -78,15 +81,18 @@ class Statement:
             + b"".join(_encode([len(rows)]) + encode_oracle(rows) for rows in (self.last_oracle, self.oracle))
             + _encode([self.next_queue, len(self.l1), *queue])
             + _encode([int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)])
-            + (self._encode_options() if self.scenarios or self.sweep or self.orders else b"")
+            + (self._encode_options() if self.scenarios or self.sweep or self.orders or self.supplied else b"")
         )
 
     def _encode_options(self) -> bytes:
         """What stands behind the diff when there is anything."""
         rows = b"".join(_encode([len(row), *row]) for row in self.scenarios)
         swept = [0] if self.sweep is None else [1, *self.sweep.words()]
-        filled = [len(self.orders), *(word for row in self.orders for word in row.words())] if self.orders else []
-        return _encode([len(self.scenarios)]) + rows + _encode([*swept, *filled])
+        filled = [len(self.orders), *(word for row in self.orders for word in row.words())]
+        if self.supplied:
+            filled += [len(self.supplied), *self.supplied]
+        options = filled if self.orders or self.supplied else []
+        return _encode([len(self.scenarios)]) + rows + _encode([*swept, *options])
 
     @classmethod
     def decode(cls, data: bytes) -> "Statement":
@@ -99,7 +105,7 @@ class Statement:
         l1 = tuple(L1Row(*words.take(5)) for _ in range(words.count(5)))
         [published] = words.take(1)
         diff = tuple((cell, delta) for cell, delta in (words.take(2) for _ in range(words.count(2))))
-        scenarios, sweep, orders = words.options()
+        scenarios, sweep, orders, supplied = words.options()
         result = cls(
             batch,
             old,
@@ -114,6 +120,7 @@ class Statement:
             scenarios,
             sweep,
             orders,
+            supplied,
             version,
         )
         if result.encode() != data:
@@ -172,14 +179,15 @@ class _Words:
         rows = (self.take(5) for _ in range(self.count(5)))
         return tuple(OracleRow(tick, time, market, price, _signed(index)) for tick, time, market, price, index in rows)
 
-    def options(self) -> tuple[tuple[tuple[int, ...], ...], Sweep | None, tuple[OrderRow, ...]]:
+    def options(self) -> tuple[tuple[tuple[int, ...], ...], Sweep | None, tuple[OrderRow, ...], tuple[int, ...]]:
         """What stands behind the diff, if anything does."""
         if self.ended:
-            return (), None, ()
+            return (), None, (), ()
         scenarios = tuple(tuple(map(_signed, self.take(self.count(1)))) for _ in range(self.count(1)))
         sweep = self._sweep()
         orders = () if self.ended else tuple(OrderRow(*self.take(ORDER_WORDS)) for _ in range(self.count(ORDER_WORDS)))
-        return scenarios, sweep, orders
+        supplied = () if self.ended else tuple(self.take(self.count(1)))
+        return scenarios, sweep, orders, supplied
 
     @property
     def ended(self) -> bool:
@@ -226,6 +234,7 @@ class _Reader:
             scenarios=tuple(self._integers("scenarios", row) for row in self._list("scenarios")),
             sweep=self._sweep(),
             orders=tuple(OrderRow(*self._row("orders", OrderRow, row)) for row in self._list("orders")),
+            supplied=self._integers("supplied", self.data["supplied"]),
             version=self._integer("version", self.data["version"]),
         )
 

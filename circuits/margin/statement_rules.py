@@ -5,16 +5,17 @@ from dataclasses import asdict
 from itertools import groupby, pairwise
 
 from circuits.field import MODULUS
+from circuits.margin.assets import asset_of, cap_of, check_assets, supplied_after
 from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
 from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Portfolio
 from circuits.margin.publics import scenario_vectors
 from circuits.margin.scenarios import block_rows
-from circuits.margin.statement import L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
+from circuits.margin.statement import ASSET_UNIT, L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
 from circuits.margin.totals import COUNTS, SIGNED, Totals
 
-REFUSABLE = (L1_KINDS["close"], L1_KINDS["withdraw"])
+REFUSABLE = tuple(L1_KINDS[name] for name in ("close", "withdraw", "redeem"))
 AMOUNT_LIMIT, TIME_LIMIT, PRICE_LIMIT, INDEX_LIMIT = 1 << 56, 1 << 40, 1 << 48, 1 << 63
 
 
@@ -28,6 +29,7 @@ def check_statement(statement: Statement, parameters: Parameters, shape: Shape) 
     _check_genesis(statement, parameters)
     _check_oracle(statement, parameters, shape)
     _check_l1(statement, parameters, shape)
+    check_assets(statement, parameters)
     _check_diff(statement, shape)
     _check_sweep(statement, parameters, shape)
     _check_orders(statement, parameters, shape)
@@ -105,9 +107,11 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
             row.queue == statement.next_queue + position,
             f"{name}: the queue's next index is {statement.next_queue + position}",
         )
-        require(row.kind in L1_KINDS.values(), f"{name}: no such kind {row.kind}")
+        asset = asset_of(row.kind)
+        known = row.kind in L1_KINDS.values() if asset is None else asset in parameters.assets
+        require(known, f"{name}: no such kind {row.kind}")
         require(
-            row.outcome == 1 or (row.outcome == 0 and row.kind in REFUSABLE),
+            row.outcome == 1 or (row.outcome == 0 and row.kind % ASSET_UNIT in REFUSABLE),
             f"{name}: outcome {row.outcome}",
         )
         require(1 <= row.amount < AMOUNT_LIMIT, f"{name}: amount {row.amount} is outside 1..2^56-1")
@@ -143,18 +147,24 @@ def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> 
 
 
 def check_totals(totals: Totals, unsettled: tuple[int, ...], parameters: Parameters, shape: Shape, time: int) -> None:
-    """InvalidStatement unless sums over a book are in their ranges and nothing is left but of expired options."""
+    """InvalidStatement unless sums over a book are in their ranges and nothing is left but of expired options and, up
+    to their caps, of assets."""
     for name, value in asdict(totals).items():
         limit = shape.cells if name in COUNTS else 1 << 192
         require((-limit if name in SIGNED else 0) <= value <= limit, f"totals: {name} {value} is out of range")
     portfolio = parameters.portfolio
-    if portfolio is None or not portfolio.has_options:
-        require(not unsettled, "unsettled: the key has no options")
+    if not parameters.has_options and not parameters.assets:
+        require(not unsettled, "unsettled: the key has neither options nor assets")
         return
     require(len(unsettled) == len(parameters.markets), "unsettled: a number for each market is needed")
     for market, left in enumerate(unsettled):
+        if market in parameters.assets:
+            most = cap_of(parameters, market)
+            require(0 <= left <= most, f"unsettled: {left} of market {market} is outside 0..{most}")
+            continue
         require(abs(left) < 1 << 100, f"unsettled: {left} is out of range")
-        require(left == 0 or portfolio.expired(market, time), f"unsettled: market {market} has not expired")
+        expired = portfolio is not None and portfolio.expired(market, time)
+        require(left == 0 or expired, f"unsettled: market {market} has not expired")
 
 
 def _check_sweep(statement: Statement, parameters: Parameters, shape: Shape) -> None:
@@ -162,6 +172,9 @@ def _check_sweep(statement: Statement, parameters: Parameters, shape: Shape) -> 
     require((told is not None) == shape.sweep, "sweep: the key asks for " + ("one" if shape.sweep else "none"))
     if told is not None:
         check_totals(told.totals, told.unsettled, parameters, shape, statement.oracle[-1].time)
+        held = tuple(told.unsettled[market] for market in parameters.assets)
+        supplied = supplied_after(statement.supplied, statement.l1, parameters)
+        require(held == supplied, f"sweep: accounts hold {held} of the assets, and {supplied} is supplied")
 
 
 def _check_orders(statement: Statement, parameters: Parameters, shape: Shape) -> None:

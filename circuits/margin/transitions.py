@@ -6,7 +6,14 @@ the kind on both. What groups of cells need is there when the shape has a table 
 are the constant 0.
 """
 
-from circuits.expression import Expression, lagrange, public, query, total
+from circuits.expression import Expression, lagrange, lift, public, query, total
+from circuits.margin.asset_legs import (
+    add_asset_code,
+    add_long_only,
+    add_overdrawn,
+    add_written_position,
+    overdrawn_of,
+)
 from circuits.margin.fills import add_ordered_legs
 from circuits.margin.kinds import GROUP_PAIR_KINDS, L1_CODES, Row, add_kinds
 from circuits.margin.leg import SIGN_BIAS, Leg, add_funding, add_leg, add_memory, add_tier_lookup
@@ -18,6 +25,7 @@ from circuits.table import Table
 SIZE_BITS, FEE_BITS = 64, 48
 MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
 ADDONS = 3  # the same three of a portfolio's add-ons
+LONG = 4  # more for an open tier of an asset, where positions never go below zero
 OVERSIZED = 1 << 79  # from this notional on there is no tier
 PRODUCT_BITS = 128  # band*size*P and cap*size*P
 MARGIN_BITS = 176  # E < 2^176, hence D as well
@@ -36,12 +44,14 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     leg = add_leg(table, add_rest(table, parameters, shape))
     add_membership(table, row, leg, time)
     _add_oracle(table)
-    _add_cells(table, row, leg, time)
-    _add_l1(table, row, leg)
+    _add_cells(table, row, leg, time, parameters)
+    _add_l1(table, row, leg, parameters)
     _add_system(table, row, leg, parameters)
     _add_exchange(table, row, leg)
     _add_rules(table, row, leg)
-    _add_tiers(table, row, leg)
+    if parameters.assets:
+        add_overdrawn(table, row)
+    _add_tiers(table, row, leg, parameters)
     _add_margin(table, row, leg)
     _add_prices(table, row, leg, parameters)
     if shape.orders:
@@ -57,7 +67,7 @@ def _add_oracle(table: Table) -> None:
     table.require("first_tick", lagrange(0) * (tick - public("first_tick")))
 
 
-def _add_cells(table: Table, row: Row, leg: Leg, time: Expression) -> None:
+def _add_cells(table: Table, row: Row, leg: Leg, time: Expression, parameters: Parameters) -> None:
     """What is read and written: funding, indices, markets, kinds of cells."""
     kind, index, settled = row.kind, query("oracle_index"), row.settled
     change = table.witness("market_change")  # `open` gives the cell its market, `close` takes it away
@@ -74,15 +84,18 @@ def _add_cells(table: Table, row: Row, leg: Leg, time: Expression) -> None:
     table.require("open_index", (row.opened + kind["form"]) * leg.before.index)
     table.require("open_market", (row.opened + kind["form"]) * leg.market)
     fresh = table.boolean("fresh")
-    add_memory(table, leg, row.active, time, add_cell_kinds(table, row, fresh), leg.market + change)
+    written = add_written_position(table, row, leg) if parameters.assets else leg.after.position
+    add_memory(table, leg, row.active, time, add_cell_kinds(table, row, fresh), leg.market + change, written)
 
 
-def _add_l1(table: Table, row: Row, leg: Leg) -> None:
+def _add_l1(table: Table, row: Row, leg: Leg, parameters: Parameters) -> None:
     """Consumes the statement's L1 row of this operation, with its cell and amount; `queue` counts them in order."""
     queue = query("queue")
     table.require("queue_first", lagrange(0) * (queue - public("next_queue")))
     table.require("queue_next", (1 - lagrange(-1)) * (queue.at(1) - queue - row.l1))
     code = total([row.kind[name] * number for name, number in L1_CODES.items()])
+    if parameters.assets:
+        code = code + add_asset_code(table, row, leg)
     table.receive("l1", "l1", row.l1, queue, code, leg.address, query("amount"), 1 - row.refused)
 
 
@@ -122,8 +135,9 @@ def _add_exchange(table: Table, row: Row, leg: Leg) -> None:
     table.require("one_direction", row.first * row.positions_change * (sells.at(1) + sells - 1))
     table.require("no_cash", (1 - row.moves_cash) * cash)
     table.require("cash_is_size", row.first * row.of("transfer", "cover") * (cash - size))
+    supplied = (kind["supply"] - row.redeems) * query("amount")
     members = kind["form"] + row.second * (kind["join"] - kind["leave"])  # of a head: it counts them
-    moved = row.positions_change * (1 - 2 * sells) * size + members - kind["settle"] * leg.before.position
+    moved = row.positions_change * (1 - 2 * sells) * size + members - kind["settle"] * leg.before.position + supplied
     table.require("position_moves", leg.position_change - moved)
     fee = table.register("fee", FEE_BITS)
     table.require("fee_kind", (1 - kind["trade"] - row.second * kind["liquidate"]) * fee)
@@ -153,7 +167,7 @@ def _add_settlement(table: Table, row: Row, leg: Leg) -> Expression:
 def _add_rules(table: Table, row: Row, leg: Leg) -> None:
     """Which margin rule the leg claims, and what the reducing one asks of its position."""
     kind, refuse = row.kind, row.kind["refuse"]
-    claims = row.positions_change + row.first * kind["transfer"] + kind["withdraw"] * (1 - row.system)
+    claims = row.positions_change + row.first * kind["transfer"] + kind["withdraw"] * (1 - row.system) + kind["redeem"]
     table.require("rule", leg.initial + leg.reducing - claims)
     table.require("reducing_kind", leg.reducing * (1 - row.positions_change))
     table.require("victim_reduces", row.second * leg.initial * row.of("liquidate", "deleverage"))
@@ -161,19 +175,20 @@ def _add_rules(table: Table, row: Row, leg: Leg) -> None:
     table.require("reduces", leg.reducing * smaller)
     table.require("counterparty_reduces", kind["deleverage"] * smaller)
     oversized = table.boolean("oversized")
-    table.require("oversized_kind", oversized * (1 - refuse + row.system))
+    table.require("oversized_kind", oversized * (1 - refuse + row.system - kind["refuse_redeem"]))
 
 
-def _add_tiers(table: Table, row: Row, leg: Leg) -> None:
+def _add_tiers(table: Table, row: Row, leg: Leg, parameters: Parameters) -> None:
     """Maintenance before where equity may fall by a share; after, the requirement of the rule that is claimed."""
-    refuse = row.kind["refuse"]
+    refuse, redeem = row.kind["refuse"], row.kind["refuse_redeem"]
     open_tier = table.boolean("open_tier")
     table.require("open_tier_rule", open_tier * (1 - leg.initial - refuse))
     table.require("open_tier_needed", leg.initial * row.positions_change * (1 - open_tier))
     scanned = ADDONS * leg.rest.scanned
     add_tier_lookup(table, leg, "before", leg.reducing, leg.reducing * MAINTENANCE + scanned)
-    after = leg.initial + leg.reducing + refuse * (1 - row.system) - query("oversized")
-    requirement = INITIAL * (leg.initial + refuse) + (INITIAL_OPEN - INITIAL) * open_tier
+    after = leg.initial + leg.reducing + refuse * (1 - row.system) + redeem - query("oversized") - overdrawn_of(table)
+    requirement = INITIAL * (leg.initial + refuse + redeem) + (INITIAL_OPEN - INITIAL) * open_tier
+    requirement = requirement + LONG * (add_long_only(table) if parameters.assets else lift(0))
     add_tier_lookup(table, leg, "after", after, requirement + scanned)
 
 
@@ -182,7 +197,9 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
     kind, price, amount, system, oversized = row.kind, query("price"), query("amount"), row.system, query("oversized")
     one = 1 << PRICE_FRACTION
     left = leg.after.collateral
-    short = leg.initial_after() - 1 - (leg.equity_after(price) - amount * one) * one
+    redeem, overdrawn = kind["refuse_redeem"], overdrawn_of(table)
+    paid = amount if redeem.constant == 0 else kind["refuse"] * amount
+    short = leg.initial_after() - 1 - (leg.equity_after(price) - paid * one) * one
     not_flat = left * left + leg.after.magnitude - 1  # collateral squared, since it has a sign
     margin = (
         leg.initial * leg.initial_room(price)
@@ -190,8 +207,9 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
         + (row.first * kind["cover"] + kind["withdraw"] * system) * left
         + kind["refuse"] * system * (amount - 1 - left)
         + kind["refuse_close"] * not_flat
-        + (kind["refuse"] * (1 - system) - oversized) * short
+        + (kind["refuse"] * (1 - system) + redeem - oversized - overdrawn) * short
         + oversized * (leg.after.notional - OVERSIZED)
+        - overdrawn * (leg.after.position + 1)
         + row.second * kind["join"] * (left - leg.after.position)
         + kind["form"] * (left - 2)  # without room, the `open` of an account has the amount of a group's
     )

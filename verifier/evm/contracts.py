@@ -86,6 +86,8 @@ def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
     parameters, shape = decode_parameters(key.parameters)
     if shape.groups:
         raise ValueError("the contracts know no groups of cells: nobody could escape with one")
+    if parameters.assets:
+        raise ValueError("the contracts know no collateral assets: they hold and pay the quote currency alone")
     if shape.sweep:
         raise ValueError("the contracts read no sweep of the book in a batch's statement")
     return parameters, shape
