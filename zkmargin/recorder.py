@@ -61,9 +61,7 @@ class Recorder:
         self._use(market, MAINTENANCE, tier, portfolio)
         return tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction
 
-    def initial(
-        self, market: int, notional: int, portfolio: bool = False, grows: bool = False
-    ) -> tuple[TierUse, bool]:
+    def initial(self, market: int, notional: int, portfolio: bool = False, grows: bool = False) -> tuple[TierUse, bool]:
         """The tier of a notional, its use for initial margin counted, and whether it is looked up as open: of an asset
         only where the position may grow."""
         tier, asset = self.markets(portfolio)[market].tier(notional), self.parameters.markets[market].is_asset

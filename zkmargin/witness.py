@@ -211,9 +211,7 @@ def _half(values: Values, when: str, cell: Cell, price: int) -> None:
     values[f"notional{when}"] = magnitude * price
 
 
-def _tiers(
-    values: Values, leg: Leg | None, rule: str | None, refused: bool, grows: bool, recorder: Recorder
-) -> None:
+def _tiers(values: Values, leg: Leg | None, rule: str | None, refused: bool, grows: bool, recorder: Recorder) -> None:
     """The leg's rule and the tiers that it looks up. refused: a withdrawal or redemption, for want of initial margin;
     grows: the position may."""
     values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0, "long": 0}

@@ -12,7 +12,16 @@ from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Portfolio
 from circuits.margin.publics import scenario_vectors
 from circuits.margin.scenarios import block_rows
-from circuits.margin.statement import ASSET_UNIT, L1_KINDS, VERSION, InvalidStatement, L1Row, OracleRow, Statement, require
+from circuits.margin.statement import (
+    ASSET_UNIT,
+    L1_KINDS,
+    VERSION,
+    InvalidStatement,
+    L1Row,
+    OracleRow,
+    Statement,
+    require,
+)
 from circuits.margin.totals import COUNTS, SIGNED, Totals
 
 REFUSABLE = tuple(L1_KINDS[name] for name in ("close", "withdraw", "redeem"))

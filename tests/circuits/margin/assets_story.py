@@ -53,9 +53,7 @@ def parameters(caps: bool = True) -> Parameters:
         Market("SOL", 0, haircut, P_SOL, 0, SOL_CAP if caps else None),
     )
     instruments = tuple(Instrument((-6554 * scale, 6554 * scale), addons, None) for scale in (1, 2, 3))
-    return Parameters(
-        markets, FEE, INSURANCE, 3277, 1 << 14, 655, 3277, 1000, Portfolio(2, 81920, instruments)
-    )
+    return Parameters(markets, FEE, INSURANCE, 3277, 1 << 14, 655, 3277, 1000, Portfolio(2, 81920, instruments))
 
 
 PARAMETERS = parameters()
@@ -77,7 +75,8 @@ STEPS: dict[str, Transaction] = {
     "supply_alone": Supply(KEEPER, ETH, 500, 7),
     "trade_perpetual": Trade(PERP, MAKER, 100, 1, 10_000, 0, 0),
     "trade": Trade(ETHER, KEEPER, 200, 1, 2_000, 3, 4),
-    "reduce": Trade(KEEPER, ETHER, 100, 1, 1_000, 0, 0),
+    "sell_out": Trade(KEEPER, ETHER, 300, -1, -3_000, 0, 0),
+    "reduce": Trade(KEEPER, ETHER, 400, 1, 4_000, 0, 0),
     "withdraw": Withdraw(ETHER, 112_497, 8),  # all that the haircuts leave: the debt is in the quote
     "withdraw_refused": Withdraw(PERP, 1, 9),
     "redeem_refused": Redeem(SOLANA, SOL, 10, 10),

@@ -22,14 +22,36 @@ def add(name: str, tamper: Tamper, *others: str) -> None:
     ASSET_TAMPERS[f"{T}.{name}"] = tamper, frozenset((f"{T}.{name}", *others))
 
 
-for kind in ("supply", "redeem", "refuse_redeem"):
-    add(f"{kind}_boolean", lambda p, n=kind: p.write(T, PAD, **{n: HALF}))
-add("overdrawn_boolean", lambda p: p.write(T, leg("redeem_overdrawn"), overdrawn=3))
-add("long_boolean", lambda p: p.write(T, leg("trade"), long=HALF))
+READ = ("bus.l1", "bus.memory", "bus.oracle", f"{T}.kind", f"{T}.kind_after", f"{T}.one_kind", f"{T}.queue_next")
+REFUSED = ("bus.tier", f"{T}.margin", f"{T}.tier_after_above")
+OTHERS = {
+    "supply": READ,
+    "redeem": (*READ, f"{T}.rule"),
+    "refuse_redeem": (*READ, "bus.tier", f"{T}.margin", f"{T}.tier_after_below"),
+}
+
+
+def breaks(name: str) -> Callable[[Tamper], Tamper]:
+    def register(tamper: Tamper) -> Tamper:
+        add(name, tamper)
+        return tamper
+
+    return register
+
+
+for kind, others in OTHERS.items():
+    add(f"{kind}_boolean", lambda p, n=kind: p.write(T, PAD, **{n: HALF}), *others)
+add("overdrawn_boolean", lambda p: p.write(T, leg("redeem_overdrawn"), overdrawn=3), *REFUSED)
+add("long_boolean", lambda p: p.write(T, leg("trade"), long=HALF), "bus.tier")
 add("asset", lambda p: p.add(T, PAD, asset=1))
 add("position_written", lambda p: p.add(T, PAD, position_written=1))
-add("overdrawn_kind", lambda p: p.write(T, PAD, overdrawn=1, position_after=-1, magnitude_after=1, negative_after=1))
-add("one_reason", lambda p: p.write(T, leg("redeem_overdrawn"), oversized=1))
-add("redeem_held", lambda p: p.write(T, leg("redeem_overdrawn"), redeem=1, refuse_redeem=0, overdrawn=0))
+add("overdrawn_kind", lambda p: p.write(T, leg("supply"), overdrawn=1), "bus.tier", f"{T}.tier_after_above")
+add("one_reason", lambda p: p.write(T, leg("redeem_overdrawn"), oversized=1), *REFUSED)
+add("redeem_held", lambda p: p.write(T, leg("redeem_alone"), negative_after=1))
 add("long_rule", lambda p: p.write(T, PAD, long=1))
-add("long_only", lambda p: p.write(T, leg("trade"), negative_after=1))
+
+
+@breaks("long_only")
+def an_asset_that_is_owed(p: Paper) -> None:
+    """A flat position says that it is short."""
+    p.write(T, leg("sell_out"), negative_after=1)
