@@ -117,6 +117,22 @@ class Naive:
         self._put({t.cell: paid})
         return ("withdraw", "initial")
 
+    def supply(self, t: Any) -> tuple[str, ...]:
+        holding = self._asset(t)
+        held = sum(other.q for other in self.cells.values() if other.market == t.market)
+        demand(held + t.amount <= self.p.markets[t.market].supply_cap, "cap")
+        self._put({t.cell: replace(holding, q=holding.q + t.amount)})
+        return ("supply",)
+
+    def redeem(self, t: Any) -> tuple[str, ...]:
+        holding = self._asset(t)
+        paid = replace(holding, q=holding.q - t.amount)
+        if paid.q < 0 or self._notional(paid) >= NO_TIER or self._equity(paid) < self._margin(paid, "initial"):
+            self._put({t.cell: holding})
+            return ("refuse_redeem",)
+        self._put({t.cell: paid})
+        return ("redeem", "initial")
+
     def touch(self, t: Any) -> tuple[str, ...]:
         self._put({t.cell: self._funded(t.cell)})
         return ("touch",)
@@ -247,7 +263,15 @@ class Naive:
         margin: Fraction = self._notional(holding) * RATE * rate - Fraction(deduction, 2**32)
         return margin
 
+    def _asset(self, t: Any) -> Holding:
+        self._next(t)
+        demand(1 <= t.amount < 2**56, "amount")
+        holding = self._funded(t.cell)
+        demand(holding.market == t.market and self.p.markets[t.market].supply_cap is not None, "no such asset")
+        return holding
+
     def _rule(self, before: Holding, after: Holding, size: int) -> str:
+        demand(after.q >= 0 or self.p.markets[after.market].supply_cap is None, "an asset that is owed")
         if self._equity(after) >= self._margin(after, "initial") and self._tier(after).open:
             return "initial"
         self._reducing(before, after, size)
