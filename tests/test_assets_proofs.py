@@ -14,7 +14,7 @@ from circuits.margin.statement import L1Row, Statement
 from prover.backend import Backend, get_backend
 from prover.key import ProvingKey
 from prover.setup import insecure_srs
-from tests.circuits.margin.assets_story import ETH, ETHER, KEEPER, PARAMETERS, SHAPE, STEPS, tell
+from tests.circuits.margin.assets_story import DEBTOR, ETH, ETHER, KEEPER, PARAMETERS, SHAPE, STEPS, tell
 from tests.circuits.margin.cheats import Cheat
 from tests.circuits.margin.laws_assets import ASSET_TAMPERS
 from tests.test_cheats_refused import judge
@@ -24,7 +24,7 @@ from verifier.margin import MarginStatement, load_key
 from zkmargin.cli import main
 from zkmargin.files import write_transactions
 from zkmargin.proving import batch_assignment, batch_statement, commit_cells, margin_key, prove_batch
-from zkmargin.transactions import Redeem, Supply, Tick, Transaction
+from zkmargin.transactions import Cover, Redeem, Supply, Tick, Transaction
 
 SWEPT = replace(SHAPE, sweep=True)
 
@@ -118,10 +118,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = ((100 << 16, 1 << 28), (9 << 16, 0), (1 << 16, 0))
     second: list[Transaction] = [
         Tick(1180, rows, ((), (), ())),
-        Supply(KEEPER, 1, 14_001, 20),  # a unit beyond the cap
-        Supply(KEEPER, 1, 14_000, 20),
-        Redeem(ETHER, 1, 20_000, 21),
-        Redeem(KEEPER, 1, 14_000, 22),
+        Supply(KEEPER, 1, 14_001, 23),  # a unit beyond the cap
+        Supply(KEEPER, 1, 14_000, 23),
+        Redeem(ETHER, 1, 20_000, 24),
+        Redeem(KEEPER, 1, 14_000, 25),
+        Cover(DEBTOR, 40),
     ]
     write_transactions(place / "first.jsonl", list(STEPS.values()))
     write_transactions(place / "second.jsonl", second)
@@ -158,10 +159,10 @@ def test_an_account_of_assets_is_shown(folder: Path) -> None:
 def test_its_book_is_proven_solvent(folder: Path) -> None:
     out = folder / "solvency"
     told = json.loads(run("solvency", "prove", folder / "rollup", "--out", out, "--json").output)
-    assert told["solvent"] and told["accounts"] == 4
+    assert told["solvent"] and told["accounts"] == 5
     files = ("--key", out / "key.json", "--statement", out / "statement.json", out / "proof.bin")
     assert json.loads((out / "statement.json").read_text())["unsettled"] == [0, 6_000, 40_000]
-    vault = 2_000_000 - 112_497 - 5_000
+    vault = 2_000_000 - 112_497 - 5_000 - 790
     told = json.loads(run("solvency", "verify", *files, "--allow-insecure", "--vault", vault, "--json").output)
     assert told["vault"] == "holds what the state says"
     told = json.loads(run("solvency", "verify", *files, "--allow-insecure", "--vault", vault - 1, "--json").output)

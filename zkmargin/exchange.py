@@ -10,6 +10,7 @@ from zkmargin.rules import (
     MARGIN_BITS,
     STRICT_BITS,
     Settled,
+    closes_out,
     initial_room,
     margin_rule,
     reduces,
@@ -93,7 +94,9 @@ def liquidate(context: Context, transaction: Liquidate) -> Step:
     require_fee(fee, parameters.liquidation_fee_cap, size, a.price)
     leg_a, leg_b = a.moved(-cash, delta), b.moved(cash - fee, -delta)
     rule_a = margin_rule(a, leg_a.after, size)
-    require_reducing(b, leg_b.after)
+    closeout = closes_out(b, leg_b.after)
+    if not closeout:
+        require_reducing(b, leg_b.after)
     insurance = context.state.cell(parameters.insurance_cell).collateral
     require_collectable(insurance, context.state.liquidation_fees + fee)
     return Step(
@@ -107,6 +110,7 @@ def liquidate(context: Context, transaction: Liquidate) -> Step:
         fee_b=fee,
         rule_a=rule_a,
         rule_b="reducing",
+        closeout=closeout,
         fills=fills_of(context, transaction.orders, [(transaction.a, delta, cash, 0)]),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from circuits.margin.parameters import Market, Parameters, Tier
 from circuits.margin.portfolio import Vector
 from circuits.margin.statement import OracleRow
-from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, LONG, MAINTENANCE
+from circuits.margin.transitions import ADDONS, CLOSEOUT, INITIAL, INITIAL_OPEN, LONG, MAINTENANCE
 
 Values = dict[str, int]
 """column or stated register -> its integer, of one row."""
@@ -55,10 +55,10 @@ class Recorder:
         """The markets with the tiers that an account, or a portfolio, is judged by."""
         return self.parameters.portfolio_markets if portfolio else self.parameters.markets
 
-    def maintenance(self, market: int, notional: int, portfolio: bool = False) -> TierUse:
-        """The tier of a notional, its use for maintenance counted."""
+    def maintenance(self, market: int, notional: int, portfolio: bool = False, closeout: bool = False) -> TierUse:
+        """The tier of a notional, its use for maintenance counted; closeout: as an asset's."""
         tier = self.markets(portfolio)[market].tier(notional)
-        self._use(market, MAINTENANCE, tier, portfolio)
+        self._use(market, MAINTENANCE + (CLOSEOUT if closeout else 0), tier, portfolio)
         return tier.lower, tier.upper, tier.maintenance_rate, tier.maintenance_deduction
 
     def initial(self, market: int, notional: int, portfolio: bool = False, grows: bool = False) -> tuple[TierUse, bool]:

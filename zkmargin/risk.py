@@ -1,7 +1,8 @@
 """What a venue does about accounts below maintenance, as far as the rules of the machine go.
 
 Liquidation first, insurance next, deleveraging last: an account with equity is liquidated; a deficit that the insurance
-can pay is covered, and what is left is liquidated; of another deficit the positions go to accounts of the other side.
+can pay is covered, and what is left is liquidated; of another deficit the positions go to accounts of the other side,
+and assets, which have none, are sold for what they are worth.
 An account is a cell, or a group of them under its own module: of those the largest position is taken first.
 """
 
@@ -68,7 +69,7 @@ def next_action(
     if insurance >= deficit or (insurance > 0 and not open_first):
         return Cover(account.address, min(deficit, insurance))
     steps = (deleveraging(machine, one, sides) for one in open_first)
-    return next((step for step in steps if step is not None), None)
+    return next((step for step in steps if step is not None), None) or _sale(machine, open_first, liquidators)
 
 
 def _judged(machine: Machine, address: int) -> Settled | None:
@@ -79,6 +80,17 @@ def _judged(machine: Machine, address: int) -> Settled | None:
     except Refused:
         return None
     return account
+
+
+def _sale(machine: Machine, held: Sequence[Settled], liquidators: Sequence[int]) -> Transaction | None:
+    """The largest of a bankrupt account's assets, whole and at the oracle's price, to the first who may take it."""
+    for asset in (one for one in held if one.market.is_asset):
+        for taker in liquidators:
+            if taker != asset.address and machine.state.cell(taker).market == asset.before.market:
+                step = liquidation(machine, asset, taker, whole=True)
+                if possible(machine, step):
+                    return step
+    return None
 
 
 def _liquidation(

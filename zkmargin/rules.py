@@ -195,6 +195,17 @@ def require_reducing(account: Settled, after: Cell) -> None:
     require_register("E", kept, MARGIN_BITS)
 
 
+def closes_out(account: Settled, after: Cell) -> bool:
+    """Whether an account without equity sells an asset for no less than it is worth, where that is no better than its
+    share; Refused where the rest of a portfolio needs what is sold."""
+    if not account.market.is_asset or account.equity >= 0 or share_kept(account, after) >= 0:
+        return False
+    if account.equity_after(after) < account.equity:
+        return False
+    require_relief(account, after)
+    return True
+
+
 def require_relief(account: Settled, after: Cell) -> None:
     """Less of one position may be less of a hedge."""
     scan = account.rest.scan

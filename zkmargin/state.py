@@ -55,7 +55,7 @@ class Step:
     tick: the oracle tick it holds at. delta, cash: what a's position gains and a's collateral pays; in a transfer and a
     cover cash = size = the amount moved. amount, queue: of the L1 row. rule_a, rule_b: the margin rule a leg meets.
     system: the L1 operation is on a system cell. oversized: the refusal's reason is a notional without a tier;
-    overdrawn: that the cell holds less.
+    overdrawn: that the cell holds less. closeout: b, without equity, sells an asset for no less than it is worth.
     fresh_a, fresh_b: the first write of a system cell. fills: of the voluntary legs, a's first, in a key with orders.
     """
 
@@ -75,6 +75,7 @@ class Step:
     system: bool = False
     oversized: bool = False
     overdrawn: bool = False
+    closeout: bool = False
     fresh_a: bool = False
     fresh_b: bool = False
     fills: tuple[Fill, ...] = ()

@@ -131,7 +131,7 @@ def _pair(
     refused = judged and not (step.system or step.oversized or step.overdrawn)
     grows = step.kind in CHANGES_POSITION
     _tiers(first, a, step.rule_a, refused, grows, recorder)
-    _tiers(second, step.b, step.rule_b, False, grows, recorder)
+    _tiers(second, step.b, step.rule_b, False, grows, recorder, step.closeout)
     return first, second
 
 
@@ -149,6 +149,7 @@ def _asset(step: Step, leg: Leg | None) -> Values:
         "position_written": 0 if leg is None else leg.after.position,
         "asset": leg.before.market if moved and leg is not None else 0,
         "overdrawn": int(leg is not None and step.overdrawn),
+        "closeout": int(leg is not None and leg is step.b and step.closeout),
     }
 
 
@@ -211,7 +212,15 @@ def _half(values: Values, when: str, cell: Cell, price: int) -> None:
     values[f"notional{when}"] = magnitude * price
 
 
-def _tiers(values: Values, leg: Leg | None, rule: str | None, refused: bool, grows: bool, recorder: Recorder) -> None:
+def _tiers(
+    values: Values,
+    leg: Leg | None,
+    rule: str | None,
+    refused: bool,
+    grows: bool,
+    recorder: Recorder,
+    closeout: bool = False,
+) -> None:
     """The leg's rule and the tiers that it looks up. refused: a withdrawal or redemption, for want of initial margin;
     grows: the position may."""
     values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0, "long": 0}
@@ -220,7 +229,7 @@ def _tiers(values: Values, leg: Leg | None, rule: str | None, refused: bool, gro
         market, portfolio = leg.before.market, leg.group is not None and leg.group.is_portfolio
         if rule == "reducing":
             before = recorder.maintenance(market, values["notional"], portfolio)
-            after = recorder.maintenance(market, values["notional_after"], portfolio)
+            after = recorder.maintenance(market, values["notional_after"], portfolio, closeout)
         elif rule == "initial" or refused:
             after, is_open = recorder.initial(market, values["notional_after"], portfolio, grows)
             values["open_tier"] = int(is_open)

@@ -42,6 +42,20 @@ def add_long_only(table: Table) -> Expression:
     return long
 
 
+def add_closeout(table: Table, row: Row) -> Expression:
+    """1 where a liquidation sells an asset for no less than it is worth, fee included: equity does not fall, which is
+    all that is asked of an account without any. The tier after, of a class that assets alone have, says that it is one.
+    """
+    closeout = table.boolean("closeout")
+    table.require("closeout_kind", closeout * (1 - row.second * row.kind["liquidate"]))
+    return closeout
+
+
+def closeout_of(table: Table) -> Expression:
+    """The selector of `add_closeout`; the constant 0 in a key without assets."""
+    return query("closeout") if "closeout" in table.columns else lift(0)
+
+
 def overdrawn_of(table: Table) -> Expression:
     """The selector of `add_overdrawn`; the constant 0 in a key without assets."""
     return query("overdrawn") if "overdrawn" in table.columns else lift(0)

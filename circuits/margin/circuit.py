@@ -9,7 +9,15 @@ from circuits.margin.groups import groups_table
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import scenarios_table
 from circuits.margin.tiers import ParameterError, Tier, check_integer
-from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, LONG, MAINTENANCE, transitions_table
+from circuits.margin.transitions import (
+    ADDONS,
+    CLOSEOUT,
+    INITIAL,
+    INITIAL_OPEN,
+    LONG,
+    MAINTENANCE,
+    transitions_table,
+)
 from circuits.table import Table
 
 TIER_COLUMNS = ("listed", "market", "requirement", "lower", "upper", "rate", "deduction")
@@ -97,10 +105,15 @@ def tier_rows(parameters: Parameters) -> list[tuple[int, ...]]:
 
 
 def _tier_rows(market: int, tiers: Sequence[Tier], addons: int, asset: bool) -> Iterator[tuple[int, ...]]:
-    """An asset's open tiers have a class of their own, for positions that grow, and the class of the others as well."""
+    """Of an asset each tier is there twice for either requirement: as others are, but never as open, and of classes that
+    say that it is an asset."""
     for tier in tiers:
-        growing = [INITIAL_OPEN + LONG if asset else INITIAL_OPEN] if tier.open else []
         bounds = tier.lower, tier.upper
-        yield 1, market, addons + MAINTENANCE, *bounds, tier.maintenance_rate, tier.maintenance_deduction
-        for initial in (growing or [INITIAL]) if not asset else [INITIAL, *growing]:
-            yield 1, market, addons + initial, *bounds, tier.initial_rate, tier.initial_deduction
+        maintenance = *bounds, tier.maintenance_rate, tier.maintenance_deduction
+        initial = *bounds, tier.initial_rate, tier.initial_deduction
+        yield 1, market, addons + MAINTENANCE, *maintenance
+        yield 1, market, addons + (INITIAL_OPEN if tier.open and not asset else INITIAL), *initial
+        if asset:
+            yield 1, market, addons + MAINTENANCE + CLOSEOUT, *maintenance
+        if asset and tier.open:
+            yield 1, market, addons + INITIAL_OPEN + LONG, *initial

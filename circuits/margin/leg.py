@@ -183,7 +183,8 @@ def add_memory(
 def add_tier_lookup(table: Table, leg: Leg, when: str, used: Expression, requirement: Expression) -> None:
     """The tier of the leg's market with lower <= n < upper, both sides checked: a cheaper tier fails one of them.
 
-    requirement: 0 maintenance, 1 initial, 2 initial of a tier in which positions may be opened, 6 of one of an asset.
+    requirement: 0 maintenance, 1 initial, 2 initial of a tier in which positions may be opened; 6 such a one of an
+    asset, 7 maintenance of an asset; 3 more of add-ons.
     """
     tier, side = (leg.tier_before, leg.before) if when == "before" else (leg.tier_after, leg.after)
     name = f"tier_{when}"

@@ -6,12 +6,14 @@ the kind on both. What groups of cells need is there when the shape has a table 
 are the constant 0.
 """
 
-from circuits.expression import Expression, lagrange, lift, public, query, total
+from circuits.expression import Expression, lagrange, public, query, total
 from circuits.margin.asset_legs import (
     add_asset_code,
+    add_closeout,
     add_long_only,
     add_overdrawn,
     add_written_position,
+    closeout_of,
     overdrawn_of,
 )
 from circuits.margin.fills import add_ordered_legs
@@ -26,6 +28,7 @@ SIZE_BITS, FEE_BITS = 64, 48
 MAINTENANCE, INITIAL, INITIAL_OPEN = 0, 1, 2  # requirement classes of the tier channel
 ADDONS = 3  # the same three of a portfolio's add-ons
 LONG = 4  # more for an open tier of an asset, where positions never go below zero
+CLOSEOUT = 7  # maintenance, of assets alone
 OVERSIZED = 1 << 79  # from this notional on there is no tier
 PRODUCT_BITS = 128  # band*size*P and cap*size*P
 MARGIN_BITS = 176  # E < 2^176, hence D as well
@@ -188,7 +191,8 @@ def _add_tiers(table: Table, row: Row, leg: Leg, parameters: Parameters) -> None
     add_tier_lookup(table, leg, "before", leg.reducing, leg.reducing * MAINTENANCE + scanned)
     after = leg.initial + leg.reducing + refuse * (1 - row.system) + redeem - query("oversized") - overdrawn_of(table)
     requirement = INITIAL * (leg.initial + refuse + redeem) + (INITIAL_OPEN - INITIAL) * open_tier
-    requirement = requirement + LONG * (add_long_only(table) if parameters.assets else lift(0))
+    if parameters.assets:
+        requirement = requirement + LONG * add_long_only(table) + CLOSEOUT * add_closeout(table, row)
     add_tier_lookup(table, leg, "after", after, requirement + scanned)
 
 
@@ -203,7 +207,8 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
     not_flat = left * left + leg.after.magnitude - 1  # collateral squared, since it has a sign
     margin = (
         leg.initial * leg.initial_room(price)
-        + leg.reducing * leg.share_kept(price)
+        + (leg.reducing - closeout_of(table)) * leg.share_kept(price)
+        + closeout_of(table) * (leg.equity_after(price) - leg.equity_before(price))
         + (row.first * kind["cover"] + kind["withdraw"] * system) * left
         + kind["refuse"] * system * (amount - 1 - left)
         + kind["refuse_close"] * not_flat

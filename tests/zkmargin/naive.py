@@ -174,7 +174,9 @@ class Naive:
         a2 = replace(a, q=a.q + delta, c=a.c - t.cash)
         b2 = replace(b, q=b.q - delta, c=b.c + t.cash - t.fee)
         rule = self._rule(a, a2, t.size)
-        self._reducing(b, b2, t.size)
+        bankrupt_asset = self.p.markets[b.market].supply_cap is not None and self._equity(b) < 0
+        if not (bankrupt_asset and self._equity(b2) >= self._equity(b)):
+            self._reducing(b, b2, t.size)
         fees = self.liquidation_fees + t.fee
         demand(self._system(self.p.insurance_cell).c + fees < 2**63, "collect")
         self._put({t.a: a2, t.b: b2})

@@ -120,6 +120,27 @@ def test_a_venue_sells_the_asset_of_a_debtor() -> None:
     assert debtor.equity << 16 >= debtor.maintenance() * 5 // 4
 
 
+def test_a_venue_sells_what_a_bankrupt_account_holds() -> None:
+    """All of it, at the oracle's price: what it owes stays, and does not grow with the asset's price any more."""
+    machine = Machine(State.genesis(ALONE), ALONE, SIZE)
+    for transaction in (
+        Tick(1060, ((P_BTC, 0), (P_ETH, 0), (P_SOL, 0))),
+        Open(2, ETH, 0),
+        Open(3, ETH, 1),
+        Supply(2, ETH, 1_000, 2),
+        Deposit(3, 100_000, 3),
+        Withdraw(2, 7_900, 4),
+        Tick(1120, ((P_BTC, 0), (P_ETH // 2, 0), (P_SOL, 0))),
+    ):
+        machine.apply(transaction)
+    actions = []
+    for action in risk_actions(machine, [3]):
+        machine.apply(action)
+        actions.append(action)
+    assert actions == [Liquidate(3, 2, 1_000, 5_000, 0)]
+    assert (machine.state.cell(2).collateral, machine.state.cell(2).position) == (-2_900, 0)
+
+
 @pytest.mark.parametrize(
     ("line", "field"),
     [

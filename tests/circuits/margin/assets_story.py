@@ -38,7 +38,7 @@ ETH_CAP, SOL_CAP = 20_000, 60_000
 SHAPE = Shape(64, 32, 8, True, groups=128, scenarios=256)
 HEAD, PERP, ETHER, SOLANA = 8, 9, 10, 11  # a cross account
 PORTFOLIO, HEDGED, HEDGE = 16, 17, 18
-MAKER, KEEPER = 2, 3  # a perpetual's other side; who takes assets, an isolated account of one
+MAKER, KEEPER, DEBTOR = 2, 3, 4  # a perpetual's other side; who takes assets and who owes, isolated accounts of one
 
 
 def parameters(caps: bool = True) -> Parameters:
@@ -90,11 +90,15 @@ STEPS: dict[str, Transaction] = {
     "borrow_portfolio": Withdraw(HEDGE, 5_000, 15),
     "refuse_portfolio": Redeem(HEDGED, ETH, 890, 16),
     "overdrawn_portfolio": Redeem(HEDGED, ETH, 901, 17),
+    "open_debtor": Open(DEBTOR, ETH, 18),
+    "supply_debtor": Supply(DEBTOR, ETH, 100, 19),
+    "borrow": Withdraw(DEBTOR, 790, 20),
     "second tick": SECOND,
     "liquidate": Liquidate(KEEPER, ETHER, 5_000, 37_000, 50),
+    "closeout": Liquidate(KEEPER, DEBTOR, 100, 750, 0),  # it owes 40 more than it has
     "transfer": Transfer(KEEPER, SOLANA, 50_000),
-    "redeem": Redeem(SOLANA, SOL, 10_000, 18),
-    "redeem_alone": Redeem(KEEPER, ETH, 5_400, 19),
+    "redeem": Redeem(SOLANA, SOL, 10_000, 21),
+    "redeem_alone": Redeem(KEEPER, ETH, 5_500, 22),
     "touch": Touch(ETHER),
 }
 

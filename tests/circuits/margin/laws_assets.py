@@ -43,6 +43,8 @@ for kind, others in OTHERS.items():
     add(f"{kind}_boolean", lambda p, n=kind: p.write(T, PAD, **{n: HALF}), *others)
 add("overdrawn_boolean", lambda p: p.write(T, leg("redeem_overdrawn"), overdrawn=3), *REFUSED)
 add("long_boolean", lambda p: p.write(T, leg("trade"), long=HALF), "bus.tier")
+add("closeout_boolean", lambda p: p.write(T, leg("closeout", 1), closeout=HALF), f"{T}.margin", "bus.tier")
+add("closeout_kind", lambda p: p.write(T, leg("reduce", 1), closeout=1), "bus.tier")
 add("asset", lambda p: p.add(T, PAD, asset=1))
 add("position_written", lambda p: p.add(T, PAD, position_written=1))
 add("overdrawn_kind", lambda p: p.write(T, leg("supply"), overdrawn=1), "bus.tier", f"{T}.tier_after_above")

@@ -17,6 +17,7 @@ from circuits.margin.statement import InvalidStatement, L1Row, Statement
 from circuits.margin.statement_rules import check_statement
 from tests.circuits.margin.assets_story import (
     BTC,
+    DEBTOR,
     ETH,
     ETH_CAP,
     ETHER,
@@ -42,8 +43,8 @@ from tests.circuits.margin.laws_assets import ASSET_TAMPERS
 from zkmargin import columns
 from zkmargin.batch import BatchBuilder
 from zkmargin.rules import Refused
-from zkmargin.state import Rule, Step
-from zkmargin.transactions import Deleverage, Redeem, Supply, Trade, Transaction, Withdraw
+from zkmargin.state import Leg, Rule, Step
+from zkmargin.transactions import Deleverage, Liquidate, Redeem, Supply, Trade, Transaction, Withdraw
 
 T = "transitions"
 
@@ -206,6 +207,54 @@ def free(builder: BatchBuilder, redeemed: int = 0) -> Fraction:
     return value
 
 
+def closeout(size: int, cash: int, fee: int = 0, victim: int = DEBTOR) -> Liquidate:
+    return Liquidate(KEEPER, victim, size, cash, fee)
+
+
+def test_who_has_no_equity_sells_assets_for_what_they_are_worth() -> None:
+    """Its share would be more than that; no less is taken, and of nobody who has equity."""
+    machine = until("closeout").machine
+    debtor = machine.context.judged(DEBTOR)
+    assert debtor.equity == -40 << 16
+    step = machine.transition(closeout(100, 750))
+    assert step.closeout and forged("closeout", step) == set()
+    assert forged("closeout", replace(step, closeout=False)) == {f"{T}.margin"}
+    share = machine.transition(closeout(100, 790))
+    assert not share.closeout and forged("closeout", share) == set()
+    assert refusal("closeout", closeout(100, 749)) == "margin"
+    assert refusal("closeout", closeout(100, 750, 1)) == "margin"
+    assert machine.transition(closeout(99, 743)).closeout  # 742.5 rounded for the debtor
+    assert refusal("closeout", closeout(99, 742)) == "margin"
+    less = replace(step, cash=749, a=moved(step.legs[0], 1), b=moved(step.legs[1], -1))
+    assert forged("closeout", less) == {f"{T}.margin"}
+
+
+def moved(leg: Leg, collateral: int) -> Leg:
+    return replace(leg, after=replace(leg.after, collateral=leg.after.collateral + collateral))
+
+
+def test_no_perpetual_is_closed_out() -> None:
+    """Its deficit is deleveraged. A tier of an asset is looked up, and the perpetual has none."""
+    first = until("second tick")
+    first.finish()
+    debtor = first.state.cell(PERP)
+    first.state.cells[PERP] = replace(debtor, collateral=debtor.collateral - 200_000).pack()
+    builder = BatchBuilder(first.state, PARAMETERS, SHAPE)
+    assert builder.add(STEPS["second tick"]) is None
+    machine = builder.machine
+    assert machine.context.judged(PERP).equity < 0
+    request = Liquidate(MAKER, PERP, 100, 10_000, 0)
+    with pytest.raises(Refused, match="margin"):
+        machine.transition(request)
+    with patch.object(Market, "is_asset", True):
+        step = machine.transition(request)
+    assert step.closeout
+    batch = taken(builder, [step])
+    with patch.object(columns, "_limbs", low_limbs):
+        found = paper_of(batch, stated(batch)).failures()
+    assert found == {"bus.tier"}
+
+
 def changed_leg(step: Step, **digits: int) -> Step:
     leg = step.legs[0]
     return replace(step, a=replace(leg, after=replace(leg.after, **digits)))
@@ -283,7 +332,7 @@ def test_supplied_is_what_accounts_hold() -> None:
     after = supplied_after(story.statement.supplied, story.statement.l1, PARAMETERS)
     found = [story.batch.new[a] for a in story.batch.new]
     held = {m: sum(c.position for c in map(unpack, found) if c.holds_money and c.market == m) for m in (ETH, SOL)}
-    assert after == (held[ETH], held[SOL]) == (10_000 + 500 + 1_000 - 100 - 5_400, 40_000)
+    assert after == (held[ETH], held[SOL]) == (10_000 + 500 + 1_000 - 100 + 100 - 5_500, 40_000)
 
 
 def test_the_next_batch_goes_on_from_there() -> None:
@@ -294,7 +343,7 @@ def test_the_next_batch_goes_on_from_there() -> None:
 
 
 Change = Callable[[Statement], Statement]
-ROW = L1Row(20, 5 + 16 * ETH, ETHER, 5, 1)
+ROW = L1Row(23, 5 + 16 * ETH, ETHER, 5, 1)
 
 
 def with_rows(*rows: L1Row) -> Change:
@@ -320,7 +369,7 @@ def with_rows(*rows: L1Row) -> Change:
 )
 def test_statements_that_are_refused(change: Change, message: str) -> None:
     told = tell().statement
-    check_statement(replace(told, l1=(*told.l1, replace(ROW, queue=20))), PARAMETERS, SHAPE)
+    check_statement(replace(told, l1=(*told.l1, ROW)), PARAMETERS, SHAPE)
     with pytest.raises(InvalidStatement, match=message):
         check_statement(change(told), PARAMETERS, SHAPE)
 
