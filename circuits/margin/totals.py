@@ -38,6 +38,13 @@ class Totals:
         holds what the state says it is not negative, and small."""
         return (vault << 32) - (self.collateral << 32) - self.unsettled_funding
 
+    def loss_factor(self, before: int, vault: int, withdrawn: int) -> int:
+        """What a unit of the state is worth of the token, over 2^32, behind a batch that withdraws so many units: as
+        before, or where the vault (of the token, the batch's deposits in it) holds less than that for accounts, fees
+        and withdrawals, its part."""
+        owed = self.equity + (max(self.fees, 0) + withdrawn << 16)
+        return min(before, (vault << 48) // owed) if owed else before
+
 
 @dataclass(frozen=True)
 class Sweep:

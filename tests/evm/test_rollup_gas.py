@@ -10,8 +10,8 @@ from eth_account.signers.local import LocalAccount
 
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import InvalidStatement
-from tests.evm.test_signed_orders import order_market
 from tests.evm.test_rollup_contract import PRICE, rules
+from tests.evm.test_signed_orders import order_market
 from tests.evm.venue import UNIT, Venue, address_of
 from zkmargin.evm.chain import Receipt
 from zkmargin.evm.exit import rebuild

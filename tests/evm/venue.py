@@ -73,9 +73,14 @@ class Venue:
     def queued(self) -> list[Transaction]:
         """What the contract's queue asks for, from the state's next operation on."""
         result: list[Transaction] = []
+        factor = self.rollup.call("factor")
         for index in range(self.state.queue, self.rollup.call("queue_end")):
             kind, cell, amount, _, _ = self.rollup.call("request", index)
-            made = {1: Open(cell, amount - 1, index), 2: Close(cell, index), 3: Deposit(cell, amount, index)}
+            made = {
+                1: Open(cell, amount - 1, index),
+                2: Close(cell, index),
+                3: Deposit(cell, (amount << 32) // factor, index),
+            }
             result.append(made.get(kind, Withdraw(cell, amount, index)))
         return result
 

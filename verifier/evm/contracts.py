@@ -1,7 +1,7 @@
 """The contracts that judge statements and proofs under a margin key: emitted code, the constants of `verifier.vy`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
 
 from eth_utils import keccak
@@ -12,6 +12,7 @@ from circuits.margin.orders import ORDER_TYPE, ORDER_WORDS
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import encode_oracle
 from circuits.margin.statement_rules import genesis_rows
+from circuits.margin.totals import COUNTS, SIGNED, Totals
 from verifier.evm.evaluator import evaluator_codes
 from verifier.evm.symbolic import Memory, traced
 from verifier.evm.transcript import transcript_code
@@ -45,7 +46,7 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
     parameters, shape = _decoded(key)
     evaluators = tuple(evaluator_codes(key))
     verifier = traced(key, len(evaluators))
-    _check_memory(verifier.memory)
+    _check_memory(verifier.memory, shape)
     transcript = transcript_code(verifier.steps)
     constants = {
         "DIGEST: bytes32": _bytes32(key.digest),
@@ -56,6 +57,7 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
         f"EVALUATOR_CODES: bytes32[{len(evaluators)}]": _list(_bytes32(keccak(code)) for code in evaluators),
         "VALUES: uint256": 32 * verifier.memory.said,
         **_margin_constants(key, parameters, shape),
+        **_sweep_constants(verifier.memory, shape),
     }
     lines = [f"{name.replace(': ', ': constant(')}) = {value}" for name, value in constants.items()]
     return Contracts(transcript, evaluators, {**sources("verifier.vy", "words.vy"), "key.vy": "\n".join(lines) + "\n"})
@@ -68,10 +70,16 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     proof = max(LONGEST_PROOF, VERIFY_ARGUMENTS + key.layout.size)
     entries_of_a_tick = MOST_SIGNERS * WORD * (3 + 2 * markets)
     signatures = WORD * 3 * min(shape.orders, statement // (WORD * ORDER_WORDS))
+    totals = [field.name for field in fields(Totals)]
     constants = {
         "MARKETS": markets,
         "ACCOUNTS": shape.accounts,
         "ORDERS": shape.orders,
+        "SWEPT": WORD * (1 + len(totals)) if shape.sweep else 0,
+        "EQUITY": WORD * totals.index("equity"),
+        "FEES": WORD * totals.index("fees"),
+        "DEPOSIT_LIMIT": 1 << (48 if shape.sweep else 56),
+        "VAULT_LIMIT": 1 << (53 if shape.sweep else 61),
         "FEE_CELL": parameters.fee_cell,
         "INSURANCE_CELL": parameters.insurance_cell,
         "LONGEST_CALL": statement + proof,
@@ -88,8 +96,8 @@ def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
         raise ValueError("the contracts know no groups of cells: nobody could escape with one")
     if parameters.assets:
         raise ValueError("the contracts know no collateral assets: they hold and pay the quote currency alone")
-    if shape.sweep:
-        raise ValueError("the contracts read no sweep of the book in a batch's statement")
+    if parameters.has_options:
+        raise ValueError("the contracts know no options: neither what settles them nor what they leave")
     return parameters, shape
 
 
@@ -126,11 +134,32 @@ def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -
     }
 
 
-def _check_memory(memory: Memory) -> None:
+def _sweep_constants(memory: Memory, shape: Shape) -> dict[str, object]:
+    """Where among the scalars, and among the words of states, what a sweep says has its place."""
+    names = [field.name for field in fields(Totals)]
+    places = {name: memory.scalars.index(name) if shape.sweep else 0 for name in (*names, "tick")}
+    return {
+        "SCALARS: uint256": len(memory.scalars),
+        "FIRST_TICK: uint256": memory.scalars.index("first_tick"),
+        "NEXT_QUEUE: uint256": memory.scalars.index("next_queue"),
+        "TICK: uint256": places["tick"],
+        "TOTALS: uint256": len(names),
+        "COUNTS: uint256": len(COUNTS),
+        "SIGNED: uint256": len(SIGNED),
+        f"PLACES: uint256[{len(names)}]": _list(places[name] for name in names),
+        "SWEEP: uint256": int(shape.sweep),
+        "STATES: uint256": 2 * len(memory.states),
+        "CONTENT: uint256": 2 * (len(memory.states) - 1),
+    }
+
+
+def _check_memory(memory: Memory, shape: Shape) -> None:
     """What `verifier.vy` says is what the evaluators read."""
     columns = [[("lookups", f"oracle_{name}", 0) for name in ORACLE_COLUMNS]]
-    states = [("cells", "old"), ("cells", "new")]
-    if memory.columns != columns or memory.scalars != ["first_tick", "next_queue"] or memory.states != states:
+    totals = {"tick", *(field.name for field in fields(Totals))} if shape.sweep else set()
+    states = [("cells", "old"), ("cells", "new"), *([("book", "content")] if shape.sweep else [])]
+    scalars = sorted({"first_tick", "next_queue"} | totals)
+    if memory.columns != columns or memory.scalars != scalars or memory.states != states:
         raise ValueError("the contract knows the statements of margin circuits alone")
 
 

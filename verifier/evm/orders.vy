@@ -24,9 +24,10 @@ def count(end: uint256, difference: uint256) -> (uint256, uint256):
     @return How many order rows it has, and where they begin (circuits/margin/statement.py, `_encode_options`).
     """
     options: uint256 = difference + 64 + 64 * words.word(difference + 32)
-    if options == end:
+    rows: uint256 = options + 64 + limits.SWEPT
+    if options == end or rows == end:
         return 0, end
-    return words.word(options + 64), options + 96
+    return words.word(rows), rows + 32
 
 
 @internal

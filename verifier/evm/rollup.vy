@@ -29,7 +29,8 @@ CLOSE: constant(uint256) = 2
 DEPOSIT: constant(uint256) = 3
 WITHDRAW: constant(uint256) = 4
 AMOUNT_LIMIT: constant(uint256) = 2**56
-VAULT_LIMIT: constant(uint256) = 2**61
+WHOLE: constant(uint256) = 2**32  # the factor before anything is lost
+LEAST_FACTOR: constant(uint256) = 2**24  # with which the rollup goes on
 STATEMENT: constant(uint256) = 200  # where it begins in the calldata of submit_batch
 VERIFY: constant(Bytes[4]) = method_id("verify(bytes,bytes)")
 SPACING: constant(uint256) = 5  # seconds between deadlines: many requests at once are no reason for a freeze
@@ -51,6 +52,10 @@ event BatchProven:
     number: indexed(uint256)
     root: uint256[2]
     next_queue: uint256
+
+event LossShared:
+    batch: indexed(uint256)
+    factor: uint256
 
 event Paid:
     owner: indexed(address)
@@ -75,7 +80,7 @@ event Adopted:
     key: bytes32
 
 struct Item:
-    asked: uint256  # kind + 2^8 cell + 2^40 amount + 2^104 deadline
+    asked: uint256  # kind + 2^8 cell + 2^40 amount + 2^104 deadline; a deposit's amount is of the token
     owner: address
 
 struct Proposal:
@@ -99,7 +104,8 @@ root: public(uint256[2])
 batches: public(uint256)
 oracle: public(bytes32)  # keccak256 of the last tick's rows
 oracle_time: public(uint256)
-vault: public(uint256)  # collateral in the state, in units of the token
+vault: public(uint256)  # what the state has, of the token
+factor: public(uint256)  # of the token for one of the state's units, over 2^32: what losses have left
 queued_deposits: public(uint256)
 queue: HashMap[uint256, Item]
 next_queue: public(uint256)
@@ -134,7 +140,7 @@ def __init__(
     @notice The notice is twice the queue's deadline, so that what is asked for in its first half is answered before.
     """
     assert notice_seconds >= 2 * queue_seconds, "notice"
-    assert least_deposit > 0 and least_deposit < AMOUNT_LIMIT, "least deposit"
+    assert least_deposit > 0 and least_deposit < limits.DEPOSIT_LIMIT, "least deposit"
     TOKEN = IERC20(token)
     OPERATOR = operator
     GOVERNOR = governor
@@ -143,6 +149,7 @@ def __init__(
     NOTICE_SECONDS = notice_seconds
     FRESH_SECONDS = fresh_seconds
     LEAST_DEPOSIT = least_deposit
+    self.factor = WHOLE
     self.verifier = IVerifier(verifier)
     attestations.set_signers(signers, threshold)
 
@@ -179,8 +186,8 @@ def deposit(cell: uint256, amount: uint256):
 @external
 def request_withdrawal(cell: uint256, amount: uint256):
     """
-    @notice Queues a withdrawal, which the operator must prove, or prove to be against the margin rules; from the fee
-            cell, by the governor.
+    @notice Queues a withdrawal of so many units, which the operator must prove, or prove to be against the margin
+            rules; from the fee cell, by the governor.
     """
     if cell == limits.FEE_CELL:
         assert msg.sender == GOVERNOR, "not the governor"
@@ -258,7 +265,13 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
         slice(msg.data, at - limits.MARKETS * words.ROW, limits.MARKETS * words.ROW)
     )
     assert words.word(at) == self.next_queue, "not the next of the queue"
-    self._consume(at + 64, words.word(at + 32))
+    queued: uint256 = words.word(at + 32)
+    withdrawn: uint256 = self._consume(at + 64, queued)
+    if limits.SWEPT > 0:
+        self._share_losses(at + 64 + queued * words.ROW, withdrawn)
+    if withdrawn > 0:
+        self._pay_withdrawals(at + 64, queued)
+    self.next_queue += queued
 
     self.root = [header.states[2], header.states[3]]
     self.batches += 1
@@ -289,31 +302,71 @@ def _check_orders(difference: uint256, size: uint256) -> uint256:
 
 
 @internal
-def _consume(rows: uint256, count: uint256):
+def _consume(rows: uint256, count: uint256) -> uint256:
     """
     @dev The rows are the contract's next ones; the verifier checks their indices and outcomes.
+    @return How many units are withdrawn.
     """
     index: uint256 = self.next_queue
     assert index + count <= self.queue_end, "beyond the queue"
+    factor: uint256 = self.factor
+    withdrawn: uint256 = 0
     at: uint256 = rows
     for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ROW):
         row: words.QueueRow = words.queue_row(at)
-        assert self._asked(row.kind, row.cell, row.amount) == self.queue[index].asked % 2**104, "not what was queued"
+        asked: uint256 = self.queue[index].asked % 2**104
         if row.kind == DEPOSIT:
-            self.queued_deposits -= row.amount
-            self.vault += row.amount
+            amount: uint256 = asked >> 40
+            assert row.amount == amount * WHOLE // factor, "not what was queued"
+            row.amount = amount
+            self.queued_deposits -= amount
+            self.vault += amount
         elif row.kind == WITHDRAW and row.outcome == 1:
-            assert row.amount <= self.vault, "the vault does not hold it"
-            self.vault -= row.amount
-            self._pay(self.queue[index].owner, row.amount)
+            withdrawn += row.amount
         elif row.kind == CLOSE:
             self.closing[row.cell] = False
             if row.outcome == 1:
                 self.owners[row.cell] = empty(address)
+        assert self._asked(row.kind, row.cell, row.amount) == asked, "not what was queued"
         log Consumed(index=index, outcome=row.outcome)
         index += 1
         at += words.ROW
-    self.next_queue = index
+    return withdrawn
+
+
+@internal
+def _share_losses(difference: uint256, withdrawn: uint256):
+    """
+    @notice Where a sweep shows that less is there than accounts and the fee cell have and this batch withdraws, one of
+            their units is worth that part of the token, for good.
+    @param difference Where the statement's published difference begins; behind it are the sums over the book.
+    """
+    totals: uint256 = difference + 128 + 64 * words.word(difference + 32)
+    equity: uint256 = words.word(totals + limits.EQUITY)  # over 2^16
+    fees: int256 = max(words.signed_word(totals + limits.FEES), 0)
+    owed: uint256 = equity + (convert(fees, uint256) + withdrawn) * 2**16
+    if self.vault * WHOLE * 2**16 < self.factor * owed:
+        self.factor = self.vault * WHOLE * 2**16 // owed
+        log LossShared(batch=self.batches, factor=self.factor)
+        if self.factor < LEAST_FACTOR:
+            self.frozen_at = block.timestamp
+            log Frozen(queue_index=self.next_queue)
+
+
+@internal
+def _pay_withdrawals(rows: uint256, count: uint256):
+    index: uint256 = self.next_queue
+    factor: uint256 = self.factor
+    at: uint256 = rows
+    for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ROW):
+        row: words.QueueRow = words.queue_row(at)
+        if row.kind == WITHDRAW and row.outcome == 1:
+            amount: uint256 = row.amount * factor // WHOLE
+            assert amount <= self.vault, "the vault does not hold it"
+            self.vault -= amount
+            self._pay(self.queue[index].owner, amount)
+        index += 1
+        at += words.ROW
 
 
 # When the operator stops
@@ -366,12 +419,12 @@ def escape(
     digits: cells.Cell = cells.unpack(content)
     if self._is_system(cell):
         assert block.timestamp > self.frozen_at + 2 * CLAIM_SECONDS, "the owners of accounts come first"
-        self._pay_late(cell, GOVERNOR, convert(max(digits.collateral, 0), uint256))
+        self._pay_late(cell, GOVERNOR, self._worth(convert(max(digits.collateral, 0), uint256)))
         return
     assert digits.kind == cells.ACCOUNT, "no account"
     price: uint256 = extract32(rows, digits.market * words.ROW + 96, output_type=uint256)
     index: int256 = extract32(rows, digits.market * words.ROW + 128, output_type=int256)
-    claim: uint256 = cells.worth(digits, price, index)
+    claim: uint256 = self._worth(cells.worth(digits, price, index))
     if block.timestamp > self.frozen_at + CLAIM_SECONDS:
         self._pay_late(cell, self.owners[cell], claim)
         return
@@ -432,8 +485,8 @@ def _check_owner(cell: uint256):
 
 @internal
 def _deposit(cell: uint256, amount: uint256):
-    assert amount > 0 and amount < AMOUNT_LIMIT, "amount"
-    assert self.vault + self.queued_deposits + amount < VAULT_LIMIT, "the vault is full"
+    assert amount > 0 and amount < limits.DEPOSIT_LIMIT, "amount"
+    assert self.vault + self.queued_deposits + amount < limits.VAULT_LIMIT, "the vault is full"
     self.queued_deposits += amount
     self._enqueue(DEPOSIT, cell, amount)
     before: uint256 = staticcall TOKEN.balanceOf(self)
@@ -461,6 +514,12 @@ def _asked(kind: uint256, cell: uint256, amount: uint256) -> uint256:
     """
     assert kind < 2**8 and cell < 2**32 and amount < 2**64, "not what was queued"
     return kind + (cell << 8) + (amount << 40)
+
+
+@internal
+@view
+def _worth(units: uint256) -> uint256:
+    return units * self.factor // WHOLE
 
 
 @internal

@@ -83,7 +83,7 @@ class Memory:
 
     @property
     def states(self) -> list[ColumnKey]:
-        return [(table, column) for table, *pair in self.layout.state_pairs for column in pair]
+        return self.layout.circuit.columns(Kind.STATE)
 
     @property
     def first_challenge(self) -> int:

@@ -40,6 +40,7 @@ struct Fraction:
 TRANSCRIPT: immutable(address)
 EVALUATORS: immutable(address[key.EVALUATORS])
 FUNDING_CAPS: immutable(uint256[key.MARKETS])
+PLACES: immutable(uint256[key.TOTALS])  # of the totals among the scalars
 
 
 @deploy
@@ -54,6 +55,7 @@ def __init__(transcript: address, evaluators: address[key.EVALUATORS]):
     TRANSCRIPT = transcript
     EVALUATORS = evaluators
     FUNDING_CAPS = key.FUNDING_CAPS
+    PLACES = key.PLACES
 
 
 @external
@@ -82,19 +84,35 @@ def __default__() -> Bytes[32]:
     header: words.Header = self._header()
     at: uint256 = STATEMENT + words.HEADER
     columns: Columns = empty(Columns)
-    scalars: uint256[2] = [0, 0]  # the first tick, the next operation of the queue
-    columns, scalars[0], at = self._oracle(at, header.batch == 0, challenges[ZETA])
-    last_tick: uint256 = at - words.ROW
-    scalars[1] = words.word(at)
+    scalars: uint256[key.SCALARS] = empty(uint256[key.SCALARS])
+    columns, scalars[key.FIRST_TICK], at = self._oracle(at, header.batch == 0, challenges[ZETA])
+    last: words.OracleRow = words.oracle_row(at - words.ROW)
+    scalars[key.NEXT_QUEUE] = words.word(at)
     terms: Fraction = empty(Fraction)
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
     difference: Fraction = empty(Fraction)
     difference, at = self._difference(at, challenges[ZETA])
+    states: uint256[key.STATES] = empty(uint256[key.STATES])
+    for i: uint256 in range(4):
+        states[i] = header.states[i]
+    if key.SWEEP > 0:
+        assert words.word(at) == 0 and words.word(at + 32) == 1, "no scenarios, a sweep"
+        scalars[key.TICK] = last.tick
+        at += 64
+        self._check_totals(at)
+        for i: uint256 in range(key.TOTALS):
+            scalars[PLACES[i]] = self._element(words.signed_word(at + 32 * i))
+        for i: uint256 in range(2):
+            states[key.CONTENT + i] = header.states[2 + i]
+        at += 32 * (key.TOTALS + 1)
+    elif key.ORDERS > 0 and at != STATEMENT + size:
+        assert words.word(at) == 0 and words.word(at + 32) == 0, "neither scenarios nor a sweep"
+        at += 64
     if key.ORDERS > 0 and at != STATEMENT + size:
-        terms, at = self._orders(at, words.word(last_tick + 32), terms, challenges[BETA], challenges[GAMMA])
+        terms, at = self._orders(at, last.time, terms, challenges[BETA], challenges[GAMMA])
     assert at == STATEMENT + size, "statement length"
 
-    values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, scalars, terms, difference, header.states)
+    values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, scalars, terms, difference, states)
     answered: bool = False
     verdict: Bytes[32] = b""
     answered, verdict = raw_call(
@@ -236,15 +254,28 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
 
 @internal
 @view
+def _check_totals(start: uint256):
+    """
+    @notice Sums over the book, as many as they may be (circuits/margin/totals.py): numbers of accounts first, what may
+            be negative last. Without options the positions of every market sum to zero.
+    """
+    for i: uint256 in range(key.TOTALS):
+        total: int256 = words.signed_word(start + 32 * i)
+        most: int256 = convert(key.CELLS, int256) if i < key.COUNTS else 2**192
+        assert total <= most and total >= (-most if i >= key.TOTALS - key.SIGNED else 0), "totals"
+    assert words.word(start + 32 * key.TOTALS) == 0, "unsettled"
+
+
+@internal
+@view
 def _orders(start: uint256, time: uint256, others: Fraction, beta: uint256, gamma: uint256) -> (Fraction, uint256):
     """
     @param time Of the last tick: what has expired by then is filled no more.
     @return The other terms with the sum of fills / (gamma - tuple) over the rows, and where the statement goes on.
     """
-    assert words.word(start) == 0 and words.word(start + 32) == 0, "neither scenarios nor a sweep"
-    count: uint256 = words.word(start + 64)
+    count: uint256 = words.word(start)
     assert count > 0, "orders"
-    at: uint256 = start + 96
+    at: uint256 = start + 32
     terms: Fraction = others
     for i: uint256 in range(count, bound=key.MAX_STATEMENT // words.ORDER):
         row: words.OrderRow = words.order_row(at)

@@ -21,7 +21,7 @@ from zkmargin.store import StoreError
 FUNDS = 1 << 62
 ORACLES, THRESHOLD = 3, 2
 YEARS = 3650 * DAY  # a tape's time passes faster than that of a chain
-OPEN, CLOSE, DEPOSIT, WITHDRAW = (L1_KINDS[name] for name in ("open", "close", "deposit", "withdraw"))
+OPEN, CLOSE, DEPOSIT = (L1_KINDS[name] for name in ("open", "close", "deposit"))
 
 
 def owner_name(cell: int) -> str:
@@ -98,11 +98,16 @@ class LocalL1:
         system = cell in (self.parameters.fee_cell, self.parameters.insurance_cell)
         owner = self._funds("governor" if system else owner_name(cell))
         if first.kind == OPEN:
-            return self.rollup.transact(owner, "open_account", cell, first.amount - 1, rows[1].amount).gas
+            return self.rollup.transact(owner, "open_account", cell, first.amount - 1, self._tokens(rows[1].amount)).gas
         if first.kind == CLOSE:
             return self.rollup.transact(owner, "request_close", cell).gas
-        name = {DEPOSIT: "deposit", WITHDRAW: "request_withdrawal"}[first.kind]
-        return self.rollup.transact(owner, name, cell, first.amount).gas
+        if first.kind == DEPOSIT:
+            return self.rollup.transact(owner, "deposit", cell, self._tokens(first.amount)).gas
+        return self.rollup.transact(owner, "request_withdrawal", cell, first.amount).gas
+
+    def _tokens(self, units: int) -> int:
+        """The fewest that a deposit of so many units takes."""
+        return -(-units * int(self.rollup.call("factor")) >> 32)
 
     def _funds(self, name: str) -> LocalAccount:
         """An account with tokens, which the rollup may take."""
