@@ -10,7 +10,7 @@ from tests.circuits.margin.assets_story import BTC, ETH, P_BTC, P_ETH, P_SOL, PA
 from tests.zkmargin.naive import Naive
 from tests.zkmargin.test_naive import compare, end_batch
 from zkmargin.machine import Machine, Refused
-from zkmargin.risk import risk_actions
+from zkmargin.risk import accounts_below, risk_actions
 from zkmargin.state import State
 from zkmargin.transactions import (
     Close,
@@ -85,6 +85,8 @@ def test_agrees_with_the_naive_model(seed: int) -> None:
         if isinstance(transaction, Supply | Redeem) and kind in ("supply", "redeem"):
             supplied[transaction.market] += transaction.amount * (1 if kind == "supply" else -1)
         cells = [cell for _, cell in machine.state.accounts()]
+        if kind == "tick":
+            assert accounts_below(machine) == [[address] for address in sorted(naive.cells) if below(naive, address)]
         for market, amount in supplied.items():
             positions = [cell.position for cell in cells if cell.market == market]
             assert min(positions) >= 0 and sum(positions) == amount == machine.state.supplied(market)
@@ -92,6 +94,14 @@ def test_agrees_with_the_naive_model(seed: int) -> None:
         if i % 37 == 36:
             end_batch(machine, naive)
     assert {"supply", "redeem", "refuse_redeem", "trade", "refused", "tick"} <= seen
+
+
+def below(naive: Naive, address: int) -> bool:
+    """Whether an account is below maintenance, in fractions."""
+    if naive.cells[address].kind == "system":
+        return False
+    holding = naive._funded(address)
+    return naive._equity(holding) < naive._margin(holding, "maintenance")
 
 
 def test_a_venue_sells_the_asset_of_a_debtor() -> None:

@@ -12,9 +12,11 @@ from circuits.margin.assets import asset_of, supplied_after
 from circuits.margin.cell import Cell, unpack
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.kinds import ASSET_KINDS
+from circuits.margin.leg import TIER_PARTS
 from circuits.margin.parameters import Market, ParameterError, Parameters
 from circuits.margin.statement import InvalidStatement, L1Row, Statement
 from circuits.margin.statement_rules import check_statement
+from circuits.table import Kind
 from tests.circuits.margin.assets_story import (
     BTC,
     DEBTOR,
@@ -340,6 +342,40 @@ def test_the_next_batch_goes_on_from_there() -> None:
     first = builder.finish()
     again = BatchBuilder(builder.state, PARAMETERS, SHAPE)
     assert again.supplied == supplied_after(first.supplied, first.l1, PARAMETERS)
+
+
+COMMON = {"module", "sells", *(f"tier_before_{part}" for part in TIER_PARTS)}
+TIER_AFTER = {f"tier_after_{part}" for part in TIER_PARTS}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "second", "unused"),
+    [
+        ("supply", 0, COMMON | TIER_AFTER | {"negative"}),  # it held nothing
+        ("redeem", 0, COMMON),
+        ("redeem_refused", 0, COMMON),
+        ("redeem_overdrawn", 0, COMMON | TIER_AFTER),
+        ("refuse_portfolio", 0, COMMON),
+        ("closeout", 1, {"module", "amount", "offset", "negative_after"}),  # flat, and no group's
+    ],
+)
+def test_what_is_left_to_the_prover(name: str, second: int, unused: set[str]) -> None:
+    """A column of the row moves, and all else follows: exactly those that the kind has no use for are free."""
+    story = tell()
+    table, row = story.circuit.table(T), 2 * story.places[name] + second
+    stated = {register for register, told in table.registers.items() if told.value is None}
+    limbs = {limb.arguments[0] for register in table.registers for limb in table.limbs(register)}
+    plain = set(table.of_kind(Kind.WITNESS)) - limbs - {"bus_mask", "tick", "queue"}
+    booleans = {law.name.removesuffix("_boolean") for law in table.constraints if law.name.endswith("_boolean")}
+    free = set()
+    for column in plain | stated:
+        paper = story.paper.copy()
+        value = paper.read(T, row, column)
+        paper.write(T, row, **{column: 1 - value if column in booleans else value + 1})
+        if not paper.failures():
+            free.add(column)
+    assert free == unused
 
 
 Change = Callable[[Statement], Statement]
