@@ -105,8 +105,8 @@ def tier_rows(parameters: Parameters) -> list[tuple[int, ...]]:
 
 
 def _tier_rows(market: int, tiers: Sequence[Tier], addons: int, asset: bool) -> Iterator[tuple[int, ...]]:
-    """Of an asset each tier is there twice for either requirement: as others are, but never as open, and of classes that
-    say that it is an asset."""
+    """Of an asset each tier is there twice for either requirement: as others are, but never as open, and of classes
+    that say that it is an asset."""
     for tier in tiers:
         bounds = tier.lower, tier.upper
         maintenance = *bounds, tier.maintenance_rate, tier.maintenance_deduction
