@@ -1,8 +1,8 @@
 """`python -m bench.modules`: what a check of a whole account costs under each risk module, beside an isolated change.
 
-Batches read the same number of cells: as isolated accounts, the same with an order for each trade's legs, as groups of
-16 cells under cross margin, as portfolios of 64 cells under 16 scenarios with options among them, and all three mixed
-in one proof.
+Batches read about the same number of cells: as isolated accounts, the same with an order for each trade's legs, as
+groups of 4, 16 and 64 cells under cross margin, as portfolios of so many cells under 16 scenarios with options among
+them, and three of these mixed in one proof. As many accounts are checked as fill tables, whose sizes are powers of two.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 import click
 from msgspec import structs
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from bench.book import FIRST_ACCOUNT, power_above
 from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
-from circuits.margin.modules import CROSS, PORTFOLIO
+from circuits.margin.modules import CROSS, ISOLATED, PORTFOLIO, Module
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.portfolio import Instrument, Option, Portfolio
 from circuits.margin.scenarios import block_rows
@@ -36,8 +37,29 @@ from zkmargin.transactions import Order, Tick, Trade, Transaction
 PRICE, PREMIUM = 30_000 << 16, 900 << 16
 LINEAR, OPTIONS, SCENARIOS = 4, 4, 16
 EXPIRY = 1 << 30
-NAMES = {"isolated": 1, "orders": 1, "cross": 16, "portfolio": 64, "mixed": 16}
-"""Cells that a check reads; of the mixed batch, on the average."""
+
+
+class Kind(NamedTuple):
+    """A kind of accounts, and how many cells a check of one reads."""
+
+    module: Module
+    cells: int
+
+    @property
+    def scanned(self) -> int:
+        """Rows of scenarios a check: all legs of the bench have their initial margin."""
+        return block_rows(self.cells - 1, SCENARIOS, changes=True, reducing=False) if self.module.scans else 0
+
+
+SINGLE = Kind(ISOLATED, 1)
+BATCHES: dict[str, tuple[Kind, ...]] = {
+    "isolated": (SINGLE,),
+    "orders": (SINGLE,),
+    **{f"cross-{cells}": (Kind(CROSS, cells),) for cells in (4, 16, 64)},
+    **{f"portfolio-{cells}": (Kind(PORTFOLIO, cells),) for cells in (4, 16, 64)},
+    "mixed": (SINGLE, Kind(CROSS, 16), Kind(PORTFOLIO, 64)),
+}
+"""The kinds of accounts in each batch; of several, each has the same number of cells."""
 
 
 def shocks(market: int) -> tuple[int, ...]:
@@ -66,41 +88,49 @@ def tick() -> Tick:
 
 @dataclass(frozen=True)
 class Book:
-    """Cells, and for each module the addresses that may trade in market 0."""
+    """Cells, and for each kind of accounts the addresses that may trade in market 0."""
 
     cells: dict[int, Cell]
-    traders: dict[str, list[int]]
+    traders: dict[Kind, list[int]]
 
 
-def build_book(accounts: dict[str, int], random: Random) -> Book:
-    """So many accounts under each module, with positions in all their cells and equity to spare."""
-    cells: dict[int, Cell] = {}
-    traders: dict[str, list[int]] = {name: [] for name in accounts}
+def build_book(accounts: dict[Kind, int], random: Random) -> Book:
+    """So many accounts of each kind, with positions in all their cells and equity to spare."""
+    book = Book({}, {kind: [] for kind in accounts})
     address = FIRST_ACCOUNT
-    for _ in range(accounts.get("isolated", 0)):
-        cells[address] = Cell(1 << 50, random.randrange(-(10**6), 10**6), 0, 0, ACCOUNT)
-        traders["isolated"].append(address)
-        address += 1
-    for name, module in (("cross", CROSS), ("portfolio", PORTFOLIO)):
-        size = NAMES[name]
-        for _ in range(accounts.get(name, 0)):
-            cells[address] = Cell(size, size, 0, 0, head_kind(module))
-            for offset in range(1, size):
-                market = (offset - 1) % (LINEAR + OPTIONS)
-                position = random.randrange(-(10**6), 10**6)
-                cells[address + offset] = Cell(1 << 46, position, 0, market, member_kind(offset))
-            traders[name].append(address + 1)
-            address += size
-    return Book(cells, traders)
+    for kind, number in accounts.items():
+        for _ in range(number):
+            if kind.module.groups:
+                book.traders[kind].append(address + 1)
+                book.cells.update(_group(address, kind, random))
+            else:
+                book.traders[kind].append(address)
+                book.cells[address] = Cell(1 << 50, random.randrange(-(10**6), 10**6), 0, 0, ACCOUNT)
+            address += kind.cells
+    return book
 
 
-def checks_of(name: str, size: int) -> dict[str, int]:
-    """How many accounts of each module are checked in a batch that reads nearly 2^size cells, each an even number: two
-    less than would fill the tables, whose last transition is kept for fees."""
-    if name == "mixed":
-        third = (1 << size) // 3
-        return {part: 2 * max(third // NAMES[part] // 2, 1) for part in ("isolated", "cross", "portfolio")}
-    return {"isolated" if name == "orders" else name: (1 << size) // NAMES[name] - 2}
+def _group(head: int, kind: Kind, random: Random) -> Iterator[tuple[int, Cell]]:
+    yield head, Cell(kind.cells, kind.cells, 0, 0, head_kind(kind.module))
+    for offset in range(1, kind.cells):
+        market = (offset - 1) % (LINEAR + OPTIONS)
+        yield head + offset, Cell(1 << 46, random.randrange(-(10**6), 10**6), 0, market, member_kind(offset))
+
+
+def checks_of(name: str, size: int) -> dict[Kind, int]:
+    """How many accounts of each kind are checked, each an even number.
+
+    Of one kind, as many as 2^size cells or rows of scenarios hold, two less where the cells are full, since the last
+    transition is kept for fees. Of several, as many as half as many transitions hold.
+    """
+    kinds = BATCHES[name]
+    if len(kinds) > 1:
+        most = max(kind.cells for kind in kinds)
+        number = ((1 << size - 1) - 2) // sum(most // kind.cells for kind in kinds) & -2
+        return {kind: max(number, 2) * most // kind.cells for kind in kinds}
+    [kind] = kinds
+    number = (1 << size) // kind.cells - 2
+    return {kind: min(number, (1 << size) // kind.scanned & -2) if kind.scanned else number}
 
 
 def module_batch(name: str, size: int, limb_bits: int) -> tuple[Parameters, Shape, Batch]:
@@ -108,8 +138,8 @@ def module_batch(name: str, size: int, limb_bits: int) -> tuple[Parameters, Shap
     parameters, checks, random = modules_parameters(), checks_of(name, size), Random(size)
     book = build_book(checks, random)
     transitions = sum(checks.values()) // 2 + 1
-    passed = sum(checks.get(part, 0) * NAMES[part] for part in ("cross", "portfolio"))
-    scanned = checks.get("portfolio", 0) * block_rows(NAMES["portfolio"] - 1, SCENARIOS, True, False)
+    passed = sum(number * kind.cells for kind, number in checks.items() if kind.module.groups)
+    scanned = sum(number * kind.scanned for kind, number in checks.items())
     groups, scenarios = (power_above(rows) if rows else 0 for rows in (passed, scanned))
     cells, transitions = power_above(max(book.cells) + 1), power_above(transitions)
     shape = Shape(transitions, cells, limb_bits, True, groups=groups, scenarios=scenarios)
@@ -140,10 +170,11 @@ def _trades(book: Book, first_slot: int | None) -> Iterator[Trade]:
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds of a proof, and how many accounts and cells it read."""
+    """Seconds of a proof by the clock and of all processors, and how many accounts and cells it read."""
 
     name: str
     seconds: float
+    processor: float
     checks: int
     cells: int
     proof_bytes: int
@@ -156,39 +187,45 @@ def measure(name: str, size: int, runs: int, limb_bits: int, backend: Backend) -
     key = margin_key(parameters, shape, srs, backend)
     statement = batch_statement(batch, commit_cells(srs, backend, shape.cells, batch.old), srs, backend, shape)
     assignment = batch_assignment(key.circuit, parameters, statement, batch, backend)
-    times = []
+    times, processor = [], []
     for run in count():
-        began = perf_counter()
+        began, busy = perf_counter(), process_time()
         proof = prove_batch(key, statement, assignment, backend)
         times.append(perf_counter() - began)
+        processor.append(process_time() - busy)
         if run == 0:
             verify(key.verifying, MarginStatement.under(key.verifying, statement), proof, allow_insecure=True)
         if run >= runs:
             break
     checks = checks_of(name, size)
-    read = sum(number * NAMES[part] for part, number in checks.items())
-    return Result(name, median(times[1:] or times), sum(checks.values()), read, len(proof))
+    read = sum(number * kind.cells for kind, number in checks.items())
+    seconds, busy = (median(found[1:] or found) for found in (times, processor))
+    return Result(name, seconds, busy, sum(checks.values()), read, len(proof))
 
 
 def report(results: Sequence[Result]) -> Table:
-    """A row a batch; the ratio is to the cost of a cell in the first."""
-    table = Table("batch", "s", "accounts", "cells read", "us a cell", "ratio", "proof bytes")
-    first = results[0].seconds / results[0].cells
+    """A row a batch; ratios are to the cost of a cell in the first, by the clock and by what processors did."""
+    table = Table("batch", "s", "cpu s", "accounts", "cells read", "us a cell", "ratio", "cpu ratio", "proof bytes")
+    first = results[0]
     for result in results:
         cost = result.seconds / result.cells
-        row = result.name, f"{result.seconds:.2f}", str(result.checks), str(result.cells), f"{cost * 1e6:.0f}"
-        table.add_row(*row, f"{cost / first:.2f}", str(result.proof_bytes))
+        row = result.name, f"{result.seconds:.2f}", f"{result.processor:.2f}", str(result.checks), str(result.cells)
+        busy = result.processor / result.cells / (first.processor / first.cells)
+        ratios = f"{cost / (first.seconds / first.cells):.2f}", f"{busy:.2f}"
+        table.add_row(*row, f"{cost * 1e6:.0f}", *ratios, str(result.proof_bytes))
     return table
 
 
 @click.command()
-@click.option("--size", default=14, show_default=True, type=click.IntRange(8, 20), help="2^size cells are read.")
+@click.option("--size", default=14, show_default=True, type=click.IntRange(8, 20), help="About 2^size cells are read.")
 @click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Proofs after the first.")
 @click.option("--limb-bits", default=16, show_default=True, type=click.Choice([8, 16]))
 @click.option("--backend", default="cpu", show_default=True)
-def main(size: int, runs: int, limb_bits: int, backend: str) -> None:
-    """Proves a batch under each risk module and shows the cost of a cell that is read."""
-    Console().print(report([measure(name, size, runs, limb_bits, get_backend(backend)) for name in NAMES]))
+@click.option("--only", multiple=True, type=click.Choice(list(BATCHES)), help="These batches; all of them without.")
+def main(size: int, runs: int, limb_bits: int, backend: str, only: tuple[str, ...]) -> None:
+    """Proves a batch of each kind of accounts and shows the cost of a cell that is read."""
+    names = only or tuple(BATCHES)
+    Console(width=120).print(report([measure(name, size, runs, limb_bits, get_backend(backend)) for name in names]))
 
 
 if __name__ == "__main__":
