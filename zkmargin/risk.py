@@ -45,7 +45,7 @@ def accounts_below(machine: Machine) -> list[list[int]]:
     for head, cell in state.occupied():
         if cell.is_head and cell.position > 1:
             members = list(range(head + 1, head + cell.position))
-            account = _judged(machine, members[0])
+            account = judged(machine, members[0])
             if account is not None and account.equity << 16 < account.maintenance():
                 found.append(members)
     return sorted(found)
@@ -56,11 +56,11 @@ def next_action(
 ) -> Transaction | None:
     """What the account of these cells calls for now; None when it meets its maintenance margin or nothing is
     possible."""
-    judged = [account for address in cells if (account := _judged(machine, address)) is not None]
-    if not judged:
+    accounts = [account for address in cells if (account := judged(machine, address)) is not None]
+    if not accounts:
         return None
-    open_first = sorted((one for one in judged if one.before.position), key=lambda one: one.notional, reverse=True)
-    account = judged[0]
+    open_first = sorted((one for one in accounts if one.before.position), key=lambda one: one.notional, reverse=True)
+    account = accounts[0]
     if account.equity >= 0:
         below = account.equity << 16 < account.maintenance()
         return _liquidation(machine, open_first, liquidators, whole) if below else None
@@ -72,7 +72,7 @@ def next_action(
     return next((step for step in steps if step is not None), None) or _sale(machine, open_first, liquidators)
 
 
-def _judged(machine: Machine, address: int) -> Settled | None:
+def judged(machine: Machine, address: int) -> Settled | None:
     """The account, unless a member of its group has left the tiers or the bit budget: then no rule speaks of it."""
     try:
         account = machine.context.judged(address)

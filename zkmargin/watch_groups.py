@@ -1,0 +1,184 @@
+"""Which groups can be below maintenance by now: those whose limits the market has passed, and no others.
+
+Let r = E*2^16 - M when a group was looked at, K = P*2^16 - I the key of each market, Q the sum of the group's positions
+in it and G that of their sizes, all in quote * 2^-32. Since then r has fallen, in one market, by at most
+
+    -Q*dK + rho*G*max(dP, 0) + sigma*G*|dP| + G*D        with dP = dK + dI,
+
+where rho is the market's highest rate, sigma the largest shock of a linear instrument in a portfolio, and D the most
+that the oracle has changed of an option's scenarios; besides, by less than 2^32 for each member, whose funding is
+rounded up, and for each unit of a linear instrument in a portfolio by less than 2^16, since its scenarios are rounded.
+So r is shared out: each market is given a lowest and a highest key, a range of indices and a largest D that together
+cost no more than r. While all of them hold the group is not below maintenance: nobody is missed.
+
+D is measured from a common origin, then and now.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkmargin.machine import Machine
+from zkmargin.risk import judged
+from zkmargin.rules import Settled
+
+SLACK = 2.0**-48  # relative, for the arithmetic in float64
+INDEX_SHARE = 6  # funding is slow: a range of 2^-6 of that of prices
+VECTOR_SHARE = 2  # of an option's scenarios, a quarter of what its price is given
+LOWEST, HIGHEST, LEAST, MOST, FARTHEST = range(5)  # limits: of the key, of the index, of D
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a group has in a market, and what may be lost, times 2^16, by a key that rises or falls by one, by an index
+    that moves by one, and by a D of one."""
+
+    rises: int
+    falls: int
+    index: int
+    vector: int
+
+    @classmethod
+    def of(cls, net: int, size: int, rate: int, shock: int, option: bool) -> "_Held":
+        """net, size: Q and G; rate, shock: rho and sigma over 2^16."""
+        either = (rate + shock) * size
+        falls = max((net << 16) + shock * size, 0)
+        return cls(max(either - (net << 16), 0), falls, either, size << 32 if option else 0)
+
+
+class WatchedGroups:
+    """The groups of a machine's state that have members. checks: how many were judged so far.
+
+    limits: of shape (5, markets, groups); a group is due when one of them is passed.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine, self.checks = machine, 0
+        self.markets = len(machine.context.parameters.markets)
+        self.heads: list[int] = []
+        self.places: dict[int, int] = {}
+        self.limits = np.zeros((5, self.markets, 0))
+        self.origin = machine.state.vectors
+        self.touch(address for address, cell in machine.state.occupied() if cell.is_head)
+
+    def touch(self, heads: Iterable[int]) -> None:
+        """Groups that something else has changed, or that are new, are due at the next tick."""
+        heads = list(heads)
+        new = [head for head in heads if head not in self.places]
+        self.places |= {head: place for place, head in enumerate(new, len(self.heads))}
+        self.heads += new
+        self.limits = np.concatenate([self.limits, np.zeros((5, self.markets, len(new)))], axis=2)
+        self.limits[:, :, [self.places[head] for head in heads]] = _DUE[:, :, None]
+
+    def tick(self) -> list[int]:
+        """The heads of all groups that are below maintenance at the machine's last tick, ascending."""
+        now = self._now()
+        due = self._due(now)
+        self.checks += len(due)
+        found = [self.heads[place] for place in due if self._look(int(place), now)]
+        self._move_origin(now)
+        return sorted(found)
+
+    def _now(self) -> np.ndarray:
+        """Keys, indices and each D: float64 of shape (3, markets)."""
+        state = self.machine.state
+        far = [0] * self.markets
+        if state.vectors and self.origin:
+            pairs = zip(state.vectors, self.origin, strict=True)
+            far = [max(abs(a - b) for a, b in zip(now, origin, strict=True)) for now, origin in pairs]
+        keys = [(price << 16) - index for price, index in state.rows]
+        return np.array([keys, [index for _, index in state.rows], far], np.float64)
+
+    def _due(self, now: np.ndarray) -> np.ndarray:
+        key, index, far = now[:, :, None]
+        limits = self.limits
+        passed = (key < limits[LOWEST]) | (key > limits[HIGHEST]) | (far > limits[FARTHEST])
+        passed |= (index < limits[LEAST]) | (index > limits[MOST])
+        return passed.any(axis=0).nonzero()[0]
+
+    def _look(self, place: int, now: np.ndarray) -> bool:
+        """Judges a group in integers and gives it new limits; whether it is below maintenance. One that no rule speaks
+        of is due again."""
+        head = self.heads[place]
+        cell = self.machine.state.cell(head)
+        if not cell.is_head or cell.position < 2:
+            self.limits[:, :, place] = _FREE
+            return False
+        account = judged(self.machine, head + 1)
+        self.limits[:, :, place] = _DUE
+        if account is None:
+            return False
+        room = (account.equity << 16) - account.maintenance()
+        self._share(place, account, room, now)
+        return room < 0
+
+    def _share(self, place: int, account: Settled, room: int, now: np.ndarray) -> None:
+        """Shares out what a group has beyond maintenance, so that each market may move by the same part of its
+        price."""
+        held, rounding = self._held(account)
+        left = room - rounding
+        if left <= 0:
+            return
+        self.limits[:, :, place] = _FREE
+        rows = self.machine.state.rows
+        units = {market: rows[market][0] << 16 for market in held}
+        steps = {market: (unit >> INDEX_SHARE, max(unit >> 16 + VECTOR_SHARE, 1)) for market, unit in units.items()}
+        costs = [
+            max(part.rises, part.falls) * units[market] + part.index * steps[market][0] + part.vector * steps[market][1]
+            for market, part in held.items()
+        ]
+        share = (left << 16) / sum(costs) * (1 - SLACK) if costs else 0.0
+        for market, part in held.items():
+            key, index, far = now[:, market]
+            steepest = max(part.rises, part.falls) * units[market] * share
+            rises = steepest / part.rises if part.rises else np.inf
+            falls = steepest / part.falls if part.falls else np.inf
+            step, vector = (size * share for size in steps[market])
+            error = abs(key) * SLACK, abs(index) * SLACK
+            self.limits[:, market, place] = (
+                key - falls + error[0],
+                key + rises - error[0],
+                index - step + error[1],
+                index + step - error[1],
+                vector - far * (1 + SLACK) if part.vector else np.inf,
+            )
+
+    def _held(self, account: Settled) -> tuple[dict[int, _Held], int]:
+        """What may be lost in each market, and by roundings."""
+        group = self.machine.state.group(account.address, account.before)
+        parameters = self.machine.context.parameters
+        portfolio = parameters.portfolio if group.is_portfolio else None
+        markets = parameters.markets if portfolio is None else parameters.portfolio_markets
+        open_cells = [cell for cell in group.cells[1:] if cell.position]
+        held, rounding = {}, len(open_cells) << 32
+        for market in {cell.market for cell in open_cells}:
+            positions = [cell.position for cell in open_cells if cell.market == market]
+            net, size = sum(positions), sum(map(abs, positions))
+            rate = max(tier.maintenance_rate for tier in markets[market].tiers)
+            shock, option = 0, False
+            if portfolio is not None:
+                instrument = portfolio.instruments[market]
+                option = instrument.option is not None
+                shock = max(map(abs, instrument.shocks), default=0)
+                rounding += 0 if option else size << 16
+            held[market] = _Held.of(net, size, rate, shock, option)
+        return held, rounding
+
+    def _move_origin(self, now: np.ndarray) -> None:
+        """To the present scenarios of markets that are a quarter of their price away: what was measured from the old
+        origin is off by no more than the distance."""
+        state = self.machine.state
+        if not self.origin:
+            self.origin = state.vectors
+            return
+        origin = list(self.origin)
+        for market, ((price, _), far) in enumerate(zip(state.rows, now[2], strict=True)):
+            if far > price / 4:
+                origin[market] = state.vectors[market]
+                self.limits[FARTHEST, market] -= far * (1 + SLACK)
+        self.origin = tuple(origin)
+
+
+_DUE = np.array([np.inf, -np.inf, np.inf, -np.inf, -np.inf])[:, None]
+_FREE = np.array([-np.inf, np.inf, -np.inf, np.inf, np.inf])[:, None]
