@@ -149,6 +149,11 @@ def test_batches_go_on_from_what_is_supplied(folder: Path) -> None:
     assert [(row.kind, row.outcome) for row in second.l1] == [(21, 1), (22, 0), (22, 1)]
 
 
+def test_what_is_supplied_is_told(folder: Path) -> None:
+    told = json.loads(run("inspect", folder / "rollup", "--json").output)
+    assert told["supplied"] == {"ETH": 6_000, "SOL": 40_000}
+
+
 def test_an_account_of_assets_is_shown(folder: Path) -> None:
     told = json.loads(run("risk", "show", folder / "rollup", "--cell", ETHER, "--json").output)
     assert told["module"] == "cross" and [each["market"] for each in told["holdings"]] == [0, 1, 2]

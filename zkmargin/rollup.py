@@ -162,11 +162,17 @@ class Rollup:
             "last tick": state.tick,
             "next L1 operation": state.queue,
             "cells in use": len(state.cells),
+            **self._supplied(state),
             "root": "infinity" if commitment is None else [hex(c) for c in commitment],
             "batches": [
                 {"batch": n, "proven": proven, "verified": verified} for n, proven, verified in self.store.batches()
             ],
         }
+
+    def _supplied(self, state: State) -> dict[str, Any]:
+        """Base units of each asset, in a key that has some."""
+        names = {self.parameters.markets[market].name: market for market in self.parameters.assets}
+        return {"supplied": {name: state.supplied(market) for name, market in names.items()}} if names else {}
 
     def describe_cell(self, address: int) -> dict[str, Any]:
         """The digits of a cell."""

@@ -7,11 +7,14 @@ from random import Random
 import pytest
 
 from circuits.margin.assets import asset_of
-from circuits.margin.parameters import Market, ParameterError, Parameters
+from circuits.margin.circuit import margin_circuit
+from circuits.margin.parameters import Market, ParameterError, Parameters, Shape
+from circuits.margin.publics import public_scalars, public_terms
 from circuits.margin.statement import InvalidStatement, L1Row, Statement
 from circuits.margin.statement_rules import check_statement
 from tests.circuits.margin.assets_story import (
     BTC,
+    DEBTOR,
     ETH,
     ETH_CAP,
     ETHER,
@@ -27,9 +30,23 @@ from tests.circuits.margin.assets_story import (
     tell,
     until,
 )
+from tests.circuits.margin.paper import Paper
 from zkmargin.batch import BatchBuilder
 from zkmargin.rules import Refused
-from zkmargin.transactions import Redeem, Supply, Trade, Transaction
+from zkmargin.state import State
+from zkmargin.transactions import (
+    Deposit,
+    Liquidate,
+    Open,
+    Order,
+    Redeem,
+    Supply,
+    Tick,
+    Trade,
+    Transaction,
+    Withdraw,
+)
+from zkmargin.witness import build_assignment
 
 Change = Callable[[Statement], Statement]
 ROW = L1Row(23, 5 + 16 * ETH, ETHER, 5, 1)
@@ -168,3 +185,39 @@ def test_random_batches(seed: int) -> None:
     check_statement(stated(batch), PARAMETERS, SHAPE)
     assert paper_of(batch, stated(batch)).failures() == set()
     assert redeemed or short
+
+
+def order(cell: int, side: int, slot: int) -> Order:
+    return Order(cell, ETH, side < 0, 1_000, (10 << 16) + side * (1 << 15), 0, 2_000, 24 + slot, 1)
+
+
+@pytest.mark.parametrize("orders", [0, 16])
+def test_keys_without_groups_have_assets(orders: int) -> None:
+    """Isolated accounts hold, borrow against and sell them; with orders, traders and liquidators sign for it."""
+    shape = Shape(32, 32, 8, True, orders=orders, slots=8 if orders else 0)
+    rules = replace(PARAMETERS, portfolio=None)
+    builder = BatchBuilder(State.genesis(rules), rules, shape)
+    signed = (order(KEEPER, 1, 0), order(DEBTOR, -1, 1)) if orders else ()
+    for transaction in (
+        Tick(1060, ((100 << 16, 0), (10 << 16, 0), (1 << 16, 0))),
+        Open(KEEPER, ETH, 0),
+        Open(DEBTOR, ETH, 1),
+        Deposit(KEEPER, 10_000, 2),
+        Supply(DEBTOR, ETH, 200, 3),
+        Trade(KEEPER, DEBTOR, 100, 1, 1_000, 0, 0, signed),
+        Withdraw(DEBTOR, 1_790, 4),
+        Redeem(DEBTOR, ETH, 5, 5),
+        Redeem(DEBTOR, ETH, 101, 6),
+        Redeem(KEEPER, ETH, 100, 7),
+        Tick(1120, ((100 << 16, 0), (7 << 16, 0), (1 << 16, 0))),
+        Liquidate(KEEPER, DEBTOR, 100, 700, 0, signed[:1]),
+    ):
+        assert (refused := builder.add(transaction)) is None, f"{transaction}: {refused}"
+    batch = builder.finish()
+    assert [step.overdrawn for step in batch.steps if step.kind == "refuse_redeem"] == [False, True]
+    assert batch.steps[-1].closeout
+    statement = replace(stated(batch), orders=batch.orders)
+    check_statement(statement, rules, shape)
+    circuit = margin_circuit(rules, shape)
+    assignment = build_assignment(circuit, rules, statement, batch.steps, batch.old, batch.new)
+    assert Paper(circuit, assignment, public_scalars(statement), public_terms(statement)).failures() == set()
