@@ -17,7 +17,10 @@ from tests.evm.test_end_to_end import OWNERS, everyone_leaves, stop, value_of
 from tests.evm.test_rollup_contract import ALICE, BOB, PRICE, rules
 from tests.evm.test_verifier_contract import THE_PROOF, changed_word, resized, swapped_words
 from tests.evm.venue import FEE_CELL, INSURANCE_CELL, UNIT, Venue, address_of
-from zkmargin.evm.chain import Reverted
+from verifier.evm.contracts import rollup_sources
+from zkmargin.evm.chain import CHAIN_ID, Reverted
+from zkmargin.evm.deploy import deploy_rollup
+from zkmargin.state import State
 from zkmargin.transactions import Tick, Trade
 
 SHAPE = Shape(32, 16, 8, True, 8, sweep=True)
@@ -206,3 +209,14 @@ def test_who_has_next_to_nothing_left_is_frozen(venue: Venue) -> None:
     """Below 2^24 of 2^32 units would be too many for the state's digits."""
     venue.advance(tick(venue, 600 * PRICE))
     assert venue.rollup.call("factor") < 1 << 24 and venue.rollup.call("frozen_at") == venue.chain.time
+
+
+def test_a_verifier_without_sweeps_is_none_for_this_rollup(venue: Venue) -> None:
+    """What is read as sums would be bytes of the proof."""
+    other = Venue(rules(), replace(SHAPE, sweep=False))
+    sources = rollup_sources(venue.key.verifying)
+    other.rollup = deploy_rollup(other.chain, other.operator, sources, other.verifier, other.terms)
+    other.state = State.genesis(other.parameters, CHAIN_ID, int.from_bytes(other.rollup.address, "big"))
+    statement, proof = other.prove(other.batch(other.tick((PRICE, 0))))
+    with pytest.raises(Reverted, match="no sweep"):
+        other.send(statement, proof)

@@ -342,6 +342,7 @@ def _share_losses(difference: uint256, withdrawn: uint256):
     @param difference Where the statement's published difference begins; behind it are the sums over the book.
     """
     totals: uint256 = difference + 128 + 64 * words.word(difference + 32)
+    assert totals + limits.SWEPT <= STATEMENT + words.word(STATEMENT - 32), "no sweep"  # of another kind of key
     equity: uint256 = words.word(totals + limits.EQUITY)  # over 2^16
     fees: int256 = max(words.signed_word(totals + limits.FEES), 0)
     owed: uint256 = equity + (convert(fees, uint256) + withdrawn) * 2**16

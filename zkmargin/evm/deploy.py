@@ -15,7 +15,7 @@ from zkmargin.evm.compile import compile_contract, creation_of
 from zkmargin.evm.contract import Contract
 
 VERIFY = keccak(b"verify(bytes,bytes)")[:4]
-DAY = 86_400
+HOUR, DAY = 3_600, 86_400
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Terms:
     queue: int = 3 * DAY
     claims: int = 14 * DAY
     notice: int = 10 * DAY
-    fresh: int = DAY
+    fresh: int = HOUR
     least_deposit: int = 1_000_000
 
     def arguments(self, verifier: bytes) -> tuple[Any, ...]:
