@@ -7,6 +7,7 @@ An account is a cell, or a group of them under its own module: of those the larg
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from zkmargin.book import Evaluator, books_of
 from zkmargin.liquidation import liquidation
@@ -15,40 +16,55 @@ from zkmargin.rules import Refused, Settled
 from zkmargin.state import State
 from zkmargin.transactions import Cover, Deleverage, Transaction
 
+if TYPE_CHECKING:
+    from zkmargin.watch_groups import WatchedGroups
+
 ACTIONS = 16  # on one account at one tick
 ATTEMPTS = 32  # counterparties that are asked for one deleveraging
 
 Sides = dict[tuple[int, bool], list[int]]  # market, is long -> addresses, the largest position last
 
 
-def risk_actions(machine: Machine, liquidators: Sequence[int], whole: bool = False) -> Iterator[Transaction]:
+def risk_actions(
+    machine: Machine, liquidators: Sequence[int], whole: bool = False, watched: "WatchedGroups | None" = None
+) -> Iterator[Transaction]:
     """Each action follows from the state as the one before it left it, so apply each before the next is asked for.
 
-    whole: liquidations take whole positions, not the smallest part that restores health. No action brings an account
-    below maintenance that was above it: every leg keeps initial margin, or its share.
+    whole: liquidations take whole positions, not the smallest part that restores health. watched: of the machine's
+    groups, where they are not all to be judged; the groups of an action's own account are touched here, others by who
+    applies it. No action brings an account below maintenance that was above it: every leg keeps initial margin, or its
+    share.
     """
     sides = _sides(machine.state)
-    for cells in accounts_below(machine):
+    for cells in accounts_below(machine, watched):
         for _ in range(ACTIONS):
             action = next_action(machine, cells, liquidators, sides, whole)
             if action is None:
                 break
             yield action
+        member = machine.state.cell(cells[0])
+        if watched is not None and member.is_member:
+            watched.touch([cells[0] - member.offset])
 
 
-def accounts_below(machine: Machine) -> list[list[int]]:
+def accounts_below(machine: Machine, watched: "WatchedGroups | None" = None) -> list[list[int]]:
     """The cells of each account that is below maintenance, by address: one, or the members of a group."""
     state, markets = machine.state, machine.context.parameters.markets
     found = []
     for number, (book, market) in enumerate(zip(books_of(state, len(markets)), markets, strict=True)):
         found += [[int(book.address[place])] for place in Evaluator(market, number).scan(book, state.rows[number])]
-    for head, cell in state.occupied():
-        if cell.is_head and cell.position > 1:
-            members = list(range(head + 1, head + cell.position))
-            account = judged(machine, members[0])
-            if account is not None and account.equity << 16 < account.maintenance():
-                found.append(members)
-    return sorted(found)
+    heads = groups_below(machine) if watched is None else watched.tick()
+    return sorted(found + [list(range(head + 1, head + state.cell(head).position)) for head in heads])
+
+
+def groups_below(machine: Machine) -> list[int]:
+    """The heads of the groups that are below maintenance, each group judged."""
+    found = []
+    for head, cell in machine.state.occupied():
+        account = judged(machine, head + 1) if cell.is_head and cell.position > 1 else None
+        if account is not None and account.equity << 16 < account.maintenance():
+            found.append(head)
+    return found
 
 
 def next_action(

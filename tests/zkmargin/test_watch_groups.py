@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from circuits.margin.cell import Cell, head_kind, member_kind
+from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from tests.circuits.margin.groups_story import P_BTC, P_CALL, P_ETH, P_PUT, SCENARIOS, parameters
 from zkmargin.machine import Machine
-from zkmargin.risk import accounts_below, judged
+from zkmargin.risk import accounts_below, judged, risk_actions
 from zkmargin.state import State
-from zkmargin.transactions import Tick
+from zkmargin.transactions import Deleverage, Tick
 from zkmargin.watch_groups import WatchedGroups
 
 RULES = parameters()
@@ -89,6 +89,34 @@ def test_nobody_is_missed(seed: int, pace: float) -> None:
         machine.state.cells[head + 1] = paid.pack()
         watched.touch([head])
     assert 0 < len(found) < GROUPS
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_venue_does_is_the_same(seed: int) -> None:
+    """Whether it judges every group at every tick or those that are due."""
+    machines = [made(seed), made(seed)]
+    for machine in machines:
+        rich = {1000 + market: Cell(1 << 50, 0, 0, market, ACCOUNT) for market in range(4)}
+        machine.state.cells |= {address: cell.pack() for address, cell in rich.items()}
+    walks = [Walk(seed, 2e-2), Walk(seed, 2e-2)]
+    for machine, walk in zip(machines, walks, strict=True):
+        machine.apply(walk.tick())
+    watched, done = WatchedGroups(machines[0]), 0
+    for _ in range(12):
+        told = []
+        for machine, walk, limits in zip(machines, walks, (watched, None), strict=True):
+            machine.apply(walk.tick())
+            actions = []
+            for action in risk_actions(machine, range(1000, 1004), watched=limits):
+                actions.append(action)
+                machine.apply(action)
+                others = {action.a} if isinstance(action, Deleverage) else set()
+                heads = {cell - machine.state.cell(cell).offset for cell in others if cell < 1000}
+                watched.touch(heads if limits else ())
+            told.append(actions)
+        assert told[0] == told[1]
+        done += len(told[0])
+    assert done > 10 and watched.checks < 12 * GROUPS
 
 
 def to_a_corner(watched: WatchedGroups, place: int, state: State, rng: Random) -> None:
