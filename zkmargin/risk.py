@@ -7,7 +7,6 @@ An account is a cell, or a group of them under its own module: of those the larg
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from zkmargin.book import Evaluator, books_of
 from zkmargin.liquidation import liquidation
@@ -15,9 +14,7 @@ from zkmargin.machine import Machine
 from zkmargin.rules import Refused, Settled
 from zkmargin.state import State
 from zkmargin.transactions import Cover, Deleverage, Transaction
-
-if TYPE_CHECKING:
-    from zkmargin.watch_groups import WatchedGroups
+from zkmargin.watch_groups import WatchedGroups, groups_below, judged
 
 ACTIONS = 16  # on one account at one tick
 ATTEMPTS = 32  # counterparties that are asked for one deleveraging
@@ -26,7 +23,7 @@ Sides = dict[tuple[int, bool], list[int]]  # market, is long -> addresses, the l
 
 
 def risk_actions(
-    machine: Machine, liquidators: Sequence[int], whole: bool = False, watched: "WatchedGroups | None" = None
+    machine: Machine, liquidators: Sequence[int], whole: bool = False, watched: WatchedGroups | None = None
 ) -> Iterator[Transaction]:
     """Each action follows from the state as the one before it left it, so apply each before the next is asked for.
 
@@ -47,7 +44,7 @@ def risk_actions(
             watched.touch([cells[0] - member.offset])
 
 
-def accounts_below(machine: Machine, watched: "WatchedGroups | None" = None) -> list[list[int]]:
+def accounts_below(machine: Machine, watched: WatchedGroups | None = None) -> list[list[int]]:
     """The cells of each account that is below maintenance, by address: one, or the members of a group."""
     state, markets = machine.state, machine.context.parameters.markets
     found = []
@@ -55,16 +52,6 @@ def accounts_below(machine: Machine, watched: "WatchedGroups | None" = None) -> 
         found += [[int(book.address[place])] for place in Evaluator(market, number).scan(book, state.rows[number])]
     heads = groups_below(machine) if watched is None else watched.tick()
     return sorted(found + [list(range(head + 1, head + state.cell(head).position)) for head in heads])
-
-
-def groups_below(machine: Machine) -> list[int]:
-    """The heads of the groups that are below maintenance, each group judged."""
-    found = []
-    for head, cell in machine.state.occupied():
-        account = judged(machine, head + 1) if cell.is_head and cell.position > 1 else None
-        if account is not None and account.equity << 16 < account.maintenance():
-            found.append(head)
-    return found
 
 
 def next_action(
@@ -86,16 +73,6 @@ def next_action(
         return Cover(account.address, min(deficit, insurance))
     steps = (deleveraging(machine, one, sides) for one in open_first)
     return next((step for step in steps if step is not None), None) or _sale(machine, open_first, liquidators)
-
-
-def judged(machine: Machine, address: int) -> Settled | None:
-    """The account, unless a member of its group has left the tiers or the bit budget: then no rule speaks of it."""
-    try:
-        account = machine.context.judged(address)
-        account.maintenance()
-    except Refused:
-        return None
-    return account
 
 
 def _sale(machine: Machine, held: Sequence[Settled], liquidators: Sequence[int]) -> Transaction | None:

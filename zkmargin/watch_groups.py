@@ -20,8 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkmargin.machine import Machine
-from zkmargin.risk import judged
-from zkmargin.rules import Settled
+from zkmargin.rules import Refused, Settled
 
 SLACK = 2.0**-48  # relative, for the arithmetic in float64
 INDEX_SHARE = 6  # funding is slow: a range of 2^-6 of that of prices
@@ -45,6 +44,26 @@ class _Held:
         either = (rate + shock) * size
         falls = max((net << 16) + shock * size, 0)
         return cls(max(either - (net << 16), 0), falls, either, size << 32 if option else 0)
+
+
+def judged(machine: Machine, address: int) -> Settled | None:
+    """The account, unless a member of its group has left the tiers or the bit budget: then no rule speaks of it."""
+    try:
+        account = machine.context.judged(address)
+        account.maintenance()
+    except Refused:
+        return None
+    return account
+
+
+def groups_below(machine: Machine) -> list[int]:
+    """The heads of the groups that are below maintenance, each group judged."""
+    found = []
+    for head, cell in machine.state.occupied():
+        account = judged(machine, head + 1) if cell.is_head and cell.position > 1 else None
+        if account is not None and account.equity << 16 < account.maintenance():
+            found.append(head)
+    return found
 
 
 class WatchedGroups:

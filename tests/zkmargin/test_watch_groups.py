@@ -10,10 +10,10 @@ from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from tests.circuits.margin.groups_story import P_BTC, P_CALL, P_ETH, P_PUT, SCENARIOS, parameters
 from zkmargin.machine import Machine
-from zkmargin.risk import accounts_below, judged, risk_actions
+from zkmargin.risk import accounts_below, risk_actions
 from zkmargin.state import State
 from zkmargin.transactions import Deleverage, Tick
-from zkmargin.watch_groups import WatchedGroups
+from zkmargin.watch_groups import WatchedGroups, judged
 
 RULES = parameters()
 INSTRUMENTS = RULES.portfolio.instruments if RULES.portfolio is not None else ()
