@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from circuits.margin.cell import ORDER, Cell
 from circuits.margin.modules import PRICE_FRACTION
-from circuits.margin.orders import OrderRow
+from circuits.margin.orders import ID_SHIFT, OrderRow
 from circuits.margin.statement_rules import order_bounds
 from zkmargin.context import Context
 from zkmargin.rules import Refused, require
@@ -47,6 +47,7 @@ def _fill(context: Context, order: Order, leg: Taken) -> Fill:
     require(order.market == market, "order", f"it is one in market {order.market}, and cell {cell} is in {market}")
     require((change < 0) == order.sells, "order", f"cell {cell} would " + ("buy" if order.sells else "sell"))
     require(context.state.time <= order.expiry, "expired", f"the order of cell {cell} was good until {order.expiry}")
+    require(order.id >> ID_SHIFT <= context.state.time, "order", f"id {order.id} is of the future")
     before = context.cell(order.slot)
     require(order.id >= before.collateral, "replaced", f"slot {order.slot} has seen order {before.collateral}")
     filled = size + (before.position if order.id == before.collateral else 0)

@@ -9,6 +9,10 @@ ORDER_TYPE = (
 """What owners sign (EIP-712): the words of a row behind `fills`."""
 
 
+ID_SHIFT = 20
+"""An id is at most the present time in seconds with so many bits behind it: nobody uses up a slot's ids."""
+
+
 @dataclass(frozen=True)
 class OrderRow:
     """An order, and how many legs of the batch fill it.
@@ -16,7 +20,7 @@ class OrderRow:
     size: base units, the most that is filled in all; limit: price with 16 fractional bits, the highest when it buys and
     the lowest when it sells; fee: over 2^16, the highest share of the cash of a fill; expiry: in seconds, the last time
     of a batch's oracle rows; slot: the cell that counts its fills; id: in this slot, orders with a smaller one are dead
-    once this one is filled.
+    once this one is filled; above its lowest ID_SHIFT bits no time of the future.
     """
 
     fills: int

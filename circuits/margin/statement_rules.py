@@ -8,6 +8,7 @@ from circuits.field import MODULUS
 from circuits.margin.assets import asset_of, cap_of, check_assets, supplied_after
 from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
 from circuits.margin.modules import CROSS, PORTFOLIO
+from circuits.margin.orders import ID_SHIFT
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Portfolio
 from circuits.margin.publics import scenario_vectors
@@ -194,7 +195,9 @@ def _check_orders(statement: Statement, parameters: Parameters, shape: Shape) ->
         for name, least, end in order_bounds(len(parameters.markets), shape.accounts, shape.cells):
             value = getattr(row, name)
             require(least <= value < end, f"order {place}: {name} {value} is outside {least}..{end - 1}")
-        require(row.expiry >= statement.oracle[-1].time, f"order {place}: it expired at {row.expiry}")
+        time = statement.oracle[-1].time
+        require(row.expiry >= time, f"order {place}: it expired at {row.expiry}")
+        require(row.id >> ID_SHIFT <= time, f"order {place}: id {row.id} is of the future")
 
 
 def order_bounds(markets: int, accounts: int, cells: int) -> tuple[tuple[str, int, int], ...]:

@@ -128,9 +128,9 @@ class Market:
 
 
 @cache
-def order_market(limb_bits: int = 8) -> Market:
+def order_market(limb_bits: int = 8, sweep: bool = False) -> Market:
     """Kept between tests: `back` first."""
-    venue = Venue(rules(), replace(SHAPE, limb_bits=limb_bits))
+    venue = Venue(rules(), replace(SHAPE, limb_bits=limb_bits, sweep=sweep))
     for cell, name in ((ALICE, "alice"), (BOB, "bob")):
         venue.rollup.transact(venue.owner(name), "open_account", cell, 0, 1000 * UNIT)
     return Market(venue, venue.keep())
@@ -150,6 +150,18 @@ def test_orders_of_both_owners(market: Market) -> None:
     market.submit(market.trade(2 * UNIT))
     assert market.venue.state.cell(SHAPE.accounts + ALICE).position == 4 * UNIT
     assert market.venue.rollup.call("batches") == 2
+
+
+def test_orders_behind_a_sweep() -> None:
+    """Both sections of a statement, and the first alone; the sweep's sums are those that share losses."""
+    market = order_market(sweep=True)
+    market.submit(market.trade(UNIT))
+    market.venue.chain.wait(60)
+    market.submit()
+    assert market.venue.rollup.call("factor") == 1 << 32
+    market.venue.chain.wait(60)
+    with pytest.raises(Reverted, match="orders: not the owner's"):
+        market.submit(forgeries(market)["signed by somebody"])
 
 
 def forgeries(market: Market) -> dict[str, Trade]:

@@ -8,7 +8,7 @@ from eth_utils import keccak
 
 from circuits.field import root_of_unity
 from circuits.margin.circuit import ORACLE_COLUMNS
-from circuits.margin.orders import ORDER_TYPE, ORDER_WORDS
+from circuits.margin.orders import ID_SHIFT, ORDER_TYPE, ORDER_WORDS
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import encode_oracle
 from circuits.margin.statement_rules import genesis_rows
@@ -20,8 +20,8 @@ from verifier.key import VerifyingKey
 from verifier.margin import decode_parameters
 
 VALIDIUM_STATEMENT, ROLLUP_STATEMENT = 1 << 14, 1 << 16
-"""Bytes of the longest statement, without published differences and with them. The rollup contract pays for memory for
-the longest one with every batch."""
+"""Bytes of the longest statement, without published differences and orders, and with either. The rollup contract pays
+for memory for the longest one with every batch."""
 LONGEST_PROOF, LONGEST_ENTRIES = 1 << 15, 1 << 14
 """What the rollup contract has room for at least: a later key's proofs may be longer than the first one's."""
 WORD, ORACLE_ROW, MOST_SIGNERS, LEAST_TICKS = 32, 160, 16, 16
@@ -108,9 +108,9 @@ def sources(*names: str) -> dict[str, str]:
 
 def room_for_statement(key: VerifyingKey) -> int:
     """The bytes of a statement for which the contracts have room where nothing else is asked for; several ticks fit."""
-    parameters, _ = decode_parameters(key.parameters)
+    parameters, shape = decode_parameters(key.parameters)
     ticks = LEAST_TICKS * ORACLE_ROW * len(parameters.markets)
-    return max(ROLLUP_STATEMENT if key.published_diff else VALIDIUM_STATEMENT, 2 * ticks)
+    return max(ROLLUP_STATEMENT if key.published_diff or shape.orders else VALIDIUM_STATEMENT, 2 * ticks)
 
 
 def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -> dict[str, object]:
@@ -124,6 +124,7 @@ def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -
         "CELLS: uint256": shape.cells,
         "ACCOUNTS: uint256": shape.accounts,
         "ORDERS: uint256": shape.orders,
+        "ID_SHIFT: uint256": ID_SHIFT,
         "CELLS_ROOT: uint256": root_of_unity(shape.cells),
         "FEE_CELL: uint256": parameters.fee_cell,
         "INSURANCE_CELL: uint256": parameters.insurance_cell,

@@ -283,7 +283,7 @@ def _orders(start: uint256, time: uint256, others: Fraction, beta: uint256, gamm
         assert row.cell < key.ACCOUNTS and row.market < key.MARKETS and row.sells < 2, "order: cell, market or side"
         assert row.size > 0 and row.size < 2**64 and row.limit < PRICE_LIMIT and row.fee < 2**16, "order: terms"
         assert row.slot >= key.ACCOUNTS and row.slot < key.CELLS and row.id > 0 and row.id < 2**63, "order: slot or id"
-        assert row.expiry >= time and row.expiry < TIME_LIMIT, "order: expired"
+        assert row.expiry >= time and row.expiry < TIME_LIMIT and row.id >> key.ID_SHIFT <= time, "order: expired, or early"
 
         tuple: uint256 = 0
         for part: uint256 in [row.fee, row.limit, row.size, row.sells, row.market, row.cell, row.id, row.slot]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from circuits.margin.modules import PRICE_FRACTION
+from circuits.margin.orders import ID_SHIFT
 from circuits.margin.parameters import Parameters, Shape
 from zkmargin.evm.chain import CHAIN_ID, Chain
 from zkmargin.evm.local import owner_name
@@ -15,7 +16,6 @@ from zkmargin.state import State
 from zkmargin.transactions import Liquidate, Order, Trade, Transaction
 
 FAR = (1 << 40) - 1  # the last expiry
-NUMBERS = 1 << 32  # orders of a batch, by which their ids rise from batch to batch
 
 
 class Owners:
@@ -58,7 +58,8 @@ class Owners:
         received = (-cash << PRICE_FRACTION) // size  # for a unit, rounded down
         limit = max(0, received if sells else -received)
         rate = -(-(fee << PRICE_FRACTION) // abs(cash)) if fee and cash else 0
-        slot, number = self.shape.accounts + self.number % self.shape.slots, self.state.batch * NUMBERS
+        slot = self.shape.accounts + self.number % self.shape.slots
         self.number += 1
-        order = Order(cell, self.state.cell(cell).market, sells, size, limit, rate, FAR, slot, number + self.number)
+        number = (self.state.time << ID_SHIFT) + self.number  # it rises with the ticks, and within one
+        order = Order(cell, self.state.cell(cell).market, sells, size, limit, rate, FAR, slot, number)
         return signed(order, self.chain.account(owner_name(cell)), CHAIN_ID, self.contract)

@@ -7,6 +7,7 @@ from functools import cache
 from circuits.circuit import Circuit
 from circuits.margin.cell import ACCOUNT, ORDER, SYSTEM, Cell
 from circuits.margin.circuit import margin_circuit
+from circuits.margin.orders import ID_SHIFT
 from circuits.margin.parameters import Shape
 from circuits.margin.publics import public_scalars, public_terms
 from circuits.margin.statement import Statement
@@ -31,6 +32,7 @@ CELLS = {
     SLOT: Cell(5, 40, kind=ORDER),
 }
 TIME = 1060
+NEWEST = (TIME + 1 << ID_SHIFT) - 1  # the last id of that time
 TICK = Tick(TIME, ((PRICE, 0), (1 << 16, -5 << 32)))
 
 
@@ -46,7 +48,7 @@ STEPS: dict[str, Transaction] = {
     "deposit": Deposit(2, 500, 1),
     "trade": Trade(2, 3, 10, 1, 1000, 3, 4, (BUY, SELL)),
     "again": Trade(3, 2, 10, -1, -1010, 0, 9, (SELL, BUY)),
-    "replaced": Trade(3, 2, 5, 1, 500, 0, 0, (order(3, 1, 1, 2), order(2, -1, 2, 1 << 62))),
+    "replaced": Trade(3, 2, 5, 1, 500, 0, 0, (order(3, 1, 1, 2), order(2, -1, 2, NEWEST))),
     "liquidate": Liquidate(2, 4, 50, 4_900, 20, (order(2, 1, 3, 1),)),
     "touch": Touch(5),
 }

@@ -19,6 +19,7 @@ from tests.circuits.margin.laws_orders import ORDER_TAMPERS, SWEEP_TAMPERS
 from tests.circuits.margin.orders_story import (
     BUY,
     CELLS,
+    NEWEST,
     SELL,
     SHAPE,
     SLOT,
@@ -53,10 +54,10 @@ def test_the_story_is_true() -> None:
     check_statement(story.statement, PARAMETERS, SHAPE)
     assert story.paper.copy().failures() == set()
     assert [(row.slot - SLOT, row.id, row.fills) for row in story.statement.orders] == [
-        (0, 5, 2), (1, 1, 2), (1, 2, 1), (2, 1 << 62, 1), (3, 1, 1)
+        (0, 5, 2), (1, 1, 2), (1, 2, 1), (2, NEWEST, 1), (3, 1, 1)
     ]  # fmt: skip
     slots = [story.batch.new[SLOT + i] for i in range(4)]
-    counts = [Cell(5, 60, kind=ORDER), Cell(2, 5, kind=ORDER), Cell(1 << 62, 5, kind=ORDER), Cell(1, 50, kind=ORDER)]
+    counts = [Cell(5, 60, kind=ORDER), Cell(2, 5, kind=ORDER), Cell(NEWEST, 5, kind=ORDER), Cell(1, 50, kind=ORDER)]
     assert slots == [cell.pack() for cell in counts]
 
 
@@ -140,6 +141,7 @@ REFUSED = {
     "the id of no order": ("order", trade(changed(BUY, id=0, slot=SLOT + 4)), "statement"),
     "an order of nothing": ("order", trade(changed(BUY, size=0)), "statement"),
     "an id beyond its digit": ("order", trade(changed(BUY, id=1 << 63)), "statement"),
+    "an id of the future": ("order", trade(changed(BUY, id=NEWEST + 1)), "statement"),
     "a transfer": ("order", Transfer(2, 6, 5), "transitions.transfer_unordered"),
 }  # fmt: skip
 
@@ -175,7 +177,7 @@ def test_what_is_just_allowed_is_proven(transaction: Trade) -> None:
 EDGES = {
     "fills": (1, 16), "cell": (0, 23), "market": (0, 1), "sells": (0, 1), "size": (1, (1 << 64) - 1),
     "limit": (0, (1 << 48) - 1), "fee": (0, (1 << 16) - 1), "expiry": (TIME, (1 << 40) - 1), "slot": (24, 31),
-    "id": (1, (1 << 63) - 1),
+    "id": (1, NEWEST),
 }  # fmt: skip
 
 
