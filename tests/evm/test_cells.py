@@ -38,7 +38,8 @@ def agree(module: Any, digits: tuple[int, int, int, int], price: int, index: int
     assert tuple(held) == (*digits, ACCOUNT)
     due = -(-Fraction(position * (index - settled), 1 << 32) // 1)
     value = collateral - due + Fraction(position * price, 1 << 16)
-    assert module.worth(held, price, index) == max(value // 1, 0)
+    told = module.total_value(held, price, index)
+    assert told == value * (1 << 16) and module.whole(told) == max(value // 1, 0)
 
 
 @pytest.mark.parametrize("digits", EDGES)

@@ -10,6 +10,7 @@ from eth_account.signers.local import LocalAccount
 
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import InvalidStatement
+from tests.evm.test_groups_on_chain import begun, stop
 from tests.evm.test_rollup_contract import PRICE, rules
 from tests.evm.test_signed_orders import order_market
 from tests.evm.venue import UNIT, Venue, address_of
@@ -109,6 +110,22 @@ def test_gas_of_orders_is_what_the_committed_file_says() -> None:
     assert order_costs() == json.loads(PATH.read_text())["orders"]
 
 
+@cache
+def group_costs() -> dict[str, int]:
+    """Of a group's opening, and of its way out; 8-bit limbs, so no batches."""
+    venue, back = begun()
+    back()
+    gas = {"deployment": venue.rollup.gas}
+    gas["open_group"] = venue.rollup.transact(venue.owner("bob"), "open_group", 2, 4, UNIT).gas
+    stop(venue)
+    gas["escape_group of 3 cells"] = venue.leave().gas
+    return gas
+
+
+def test_gas_of_groups_is_what_the_committed_file_says() -> None:
+    assert group_costs() == json.loads(PATH.read_text())["groups"]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_gas_is_what_the_committed_file_says(mode: str) -> None:
     assert costs(mode).gas == json.loads(PATH.read_text())[mode]
@@ -131,4 +148,9 @@ def test_without_published_differences_the_operator_alone_knows_the_state() -> N
 
 
 if __name__ == "__main__":
-    PATH.write_text(json.dumps({mode: costs(mode).gas for mode in MODES} | {"orders": order_costs()}, indent=1) + "\n")
+    PATH.write_text(
+        json.dumps(
+            {mode: costs(mode).gas for mode in MODES} | {"orders": order_costs(), "groups": group_costs()}, indent=1
+        )
+        + "\n"
+    )

@@ -8,8 +8,10 @@ import pytest
 from prover.backend import get_backend
 from prover.setup import insecure_srs
 from tests.evm.test_rollup_contract import SHAPE, rules
-from verifier.evm.contracts import rollup_sources, room_for_statement
+from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
+from verifier.evm.evaluator import LIMIT
 from verifier.key import VerifyingKey
+from zkmargin.evm.compile import compile_contract
 from zkmargin.evm.deploy import verify_calldata
 from zkmargin.proving import layout_of, margin_key
 
@@ -34,3 +36,12 @@ def test_room(markets: int, packing: int) -> None:
     fixed, row = 32 * (8 + 1 + 1 + 2 + 2), 160  # header, lengths
     assert fixed + 2 * markets * row <= longest
     assert room["LONGEST_ENTRIES"] >= MOST_SIGNERS * (96 + 64 * markets)
+
+
+def test_contracts_fit_the_chain() -> None:
+    """Under a key with everything that they know (EIP-170)."""
+    shape, backend = replace(SHAPE, cells=256, groups=64, sweep=True, orders=16, slots=64), get_backend("cpu")
+    srs = insecure_srs(backend, layout_of(rules(), shape).powers, b"room")
+    key = margin_key(rules(), shape, srs, backend).verifying
+    for name, sources in (("verifier.vy", contracts_of(key).sources), ("rollup.vy", rollup_sources(key))):
+        assert compile_contract(name, sources).runtime_size <= LIMIT

@@ -6,6 +6,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from circuits.margin.cell import ROOM_UNIT
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import Statement, encode_oracle
 from prover.backend import get_backend
@@ -23,7 +24,7 @@ from zkmargin.evm.exit import Opening, open_cell
 from zkmargin.evm.oracle import entries
 from zkmargin.proving import batch_assignment, batch_statement, layout_of, margin_key
 from zkmargin.state import State
-from zkmargin.transactions import Close, Deposit, Open, Tick, Transaction, Withdraw
+from zkmargin.transactions import Close, Deposit, Form, Open, Tick, Transaction, Withdraw
 
 UNIT = 1_000_000
 FEE_CELL, INSURANCE_CELL = 0, 1
@@ -77,7 +78,7 @@ class Venue:
         for index in range(self.state.queue, self.rollup.call("queue_end")):
             kind, cell, amount, _, _ = self.rollup.call("request", index)
             made = {
-                1: Open(cell, amount - 1, index),
+                1: opened(cell, amount, index),
                 2: Close(cell, index),
                 3: Deposit(cell, (amount << 32) // factor, index),
             }
@@ -134,6 +135,12 @@ class Venue:
 
     def holds(self, owner: bytes) -> int:
         return int(self.token.call("balanceOf", owner))
+
+
+def opened(cell: int, amount: int, queue: int) -> Transaction:
+    """A group, where the amount says a room, else an account."""
+    room = amount // ROOM_UNIT
+    return Form(cell, room, queue) if room else Open(cell, amount - 1, queue)
 
 
 def address_of(account: LocalAccount) -> bytes:

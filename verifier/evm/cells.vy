@@ -6,6 +6,8 @@
 
 ACCOUNT: constant(uint256) = 1
 SYSTEM: constant(uint256) = 2
+HEAD: constant(uint256) = 4 + 16  # of a group under cross margin
+MEMBER: constant(uint256) = 5  # and 16 times its place behind the head
 POSITION_MASK: constant(uint256) = 2**66 - 1
 MASK: constant(uint256) = 2**64 - 1
 BIAS: constant(uint256) = 2**63 + 2**129 + 2**193
@@ -36,11 +38,19 @@ def unpack(content: uint256) -> Cell:
 
 @internal
 @pure
-def worth(cell: Cell, price: uint256, index: int256) -> uint256:
+def total_value(cell: Cell, price: uint256, index: int256) -> int256:
     """
-    @return max(0, total value) in whole units: collateral less funding, and the position at the price.
+    @return Total value over 2^16: collateral less funding, and the position at the price.
     """
     funding: int256 = cell.position * (index - cell.index)  # of 32 fractional bits
     due: int256 = -(-funding >> 32)
-    value: int256 = (cell.collateral - due) * 2**16 + cell.position * convert(price, int256)
-    return convert(value // 2**16, uint256) if value > 0 else 0
+    return (cell.collateral - due) * 2**16 + cell.position * convert(price, int256)
+
+
+@internal
+@pure
+def whole(total: int256) -> uint256:
+    """
+    @return max(0, total) in whole units.
+    """
+    return convert(total // 2**16, uint256) if total > 0 else 0

@@ -11,7 +11,7 @@ from circuits.margin.circuit import ORACLE_COLUMNS
 from circuits.margin.orders import ID_SHIFT, ORDER_TYPE, ORDER_WORDS
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import encode_oracle
-from circuits.margin.statement_rules import genesis_rows
+from circuits.margin.statement_rules import genesis_rows, most_room
 from circuits.margin.totals import COUNTS, SIGNED, Totals
 from verifier.evm.evaluator import evaluator_codes
 from verifier.evm.symbolic import Memory, traced
@@ -74,6 +74,7 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     constants = {
         "MARKETS": markets,
         "ACCOUNTS": shape.accounts,
+        "MOST_ROOM": most_room(None, shape.groups, 0),
         "ORDERS": shape.orders,
         "SWEPT": WORD * (1 + len(totals)) if shape.sweep else 0,
         "EQUITY": WORD * totals.index("equity"),
@@ -92,8 +93,8 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
 
 def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
     parameters, shape = decode_parameters(key.parameters)
-    if shape.groups:
-        raise ValueError("the contracts know no groups of cells: nobody could escape with one")
+    if shape.scenarios:
+        raise ValueError("the contracts know no portfolios: they read no scenarios")
     if parameters.assets:
         raise ValueError("the contracts know no collateral assets: they hold and pay the quote currency alone")
     if parameters.has_options:
@@ -129,6 +130,7 @@ def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -
         "FEE_CELL: uint256": parameters.fee_cell,
         "INSURANCE_CELL: uint256": parameters.insurance_cell,
         "QUEUE_TAG: uint256": key.circuit.channels.index("l1") + 1,
+        "MOST_ROOM: uint256": most_room(None, shape.groups, 0),
         "ORDER_TAG: uint256": key.circuit.channels.index("order") + 1 if shape.orders else 0,
         "PUBLISHED: bool": key.published_diff,
         "TAU_G2: uint256[4]": _list(part for c_0, c_1 in key.tau_g2 for part in (c_1, c_0)),

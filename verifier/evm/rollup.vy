@@ -34,6 +34,7 @@ LEAST_FACTOR: constant(uint256) = 2**24  # with which the rollup goes on
 STATEMENT: constant(uint256) = 200  # where it begins in the calldata of submit_batch
 VERIFY: constant(Bytes[4]) = method_id("verify(bytes,bytes)")
 SPACING: constant(uint256) = 5  # seconds between deadlines: many requests at once are no reason for a freeze
+BLOCK: constant(uint256) = 64  # cells; of accounts that are one cell, or of one group
 FUTURE: constant(uint256) = 900  # seconds that an oracle's clock may be ahead
 
 event Queued:
@@ -89,6 +90,11 @@ struct Proposal:
     threshold: uint256
     ready: uint256
 
+struct Block:
+    owner: address  # of the group that begins with it
+    room: uint256  # of that group: cells that it may have, its head included
+    alone: uint256  # how many of its cells are accounts of their own
+
 TOKEN: public(immutable(IERC20))
 OPERATOR: public(immutable(address))
 GOVERNOR: public(immutable(address))
@@ -110,7 +116,8 @@ queued_deposits: public(uint256)
 queue: HashMap[uint256, Item]
 next_queue: public(uint256)
 queue_end: public(uint256)
-owners: public(HashMap[uint256, address])
+owners: public(HashMap[uint256, address])  # of accounts that are one cell
+blocks: public(HashMap[uint256, Block])
 closing: HashMap[uint256, bool]
 payable_to: public(HashMap[address, uint256])
 payable_in_all: public(uint256)
@@ -166,9 +173,29 @@ def open_account(cell: uint256, market: uint256, amount: uint256):
     assert self.owners[cell] == empty(address), "the cell is in use"
     assert market < limits.MARKETS, "no such market"
     assert amount >= LEAST_DEPOSIT, "too small a deposit"
+    if limits.MOST_ROOM > 0:
+        assert self.blocks[cell // BLOCK].room == 0, "the cell is in use"
+        self.blocks[cell // BLOCK].alone += 1
     self.owners[cell] = msg.sender
     self._enqueue(OPEN, cell, market + 1)
     self._deposit(cell, amount)
+
+
+@external
+def open_group(number: uint256, room: uint256, amount: uint256):
+    """
+    @notice Queues the opening of a group under cross margin for the caller, and the first deposit to its first member:
+            the head is the first cell of a block that nobody else is in. It lasts.
+    """
+    head: uint256 = number * BLOCK
+    assert room > 1 and room <= limits.MOST_ROOM, "room"
+    assert head + room <= limits.ACCOUNTS, "no such cell"
+    assert limits.FEE_CELL // BLOCK != number and limits.INSURANCE_CELL // BLOCK != number, "no such cell"
+    assert self.blocks[number].room == 0 and self.blocks[number].alone == 0, "the cell is in use"
+    assert amount >= LEAST_DEPOSIT, "too small a deposit"
+    self.blocks[number] = Block(owner=msg.sender, room=room, alone=0)
+    self._enqueue(OPEN, head, room << 16)
+    self._deposit(head + 1, amount)
 
 
 @external
@@ -202,7 +229,8 @@ def request_close(cell: uint256):
     """
     @notice Queues the end of an account without position and collateral; its cell takes no further requests until then.
     """
-    self._check_owner(cell)
+    assert msg.sender == self.owners[cell], "not the owner"
+    assert not self.closing[cell], "closing"
     self.closing[cell] = True
     self._enqueue(CLOSE, cell, 1)
 
@@ -294,7 +322,7 @@ def _check_orders(difference: uint256, size: uint256) -> uint256:
     attested: uint256 = size - count * orders.SIGNATURE
     signature: uint256 = 36 + words.word(36) + attested
     for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ORDER):
-        owner: address = self.owners[words.word(row + 32)]
+        owner: address = self._owner(words.word(row + 32))
         assert owner != empty(address) and orders.signer(row, signature) == owner, "orders: not the owner's"
         row += words.ORDER
         signature += orders.SIGNATURE
@@ -327,6 +355,8 @@ def _consume(rows: uint256, count: uint256) -> uint256:
             self.closing[row.cell] = False
             if row.outcome == 1:
                 self.owners[row.cell] = empty(address)
+                if limits.MOST_ROOM > 0:
+                    self.blocks[row.cell // BLOCK].alone -= 1
         assert self._asked(row.kind, row.cell, row.amount) == asked, "not what was queued"
         log Consumed(index=index, outcome=row.outcome)
         index += 1
@@ -412,26 +442,67 @@ def escape(
             cell. Claims of the first CLAIM_SECONDS share alike where the vault does not hold them all (`settle`); later
             ones have what is left; what is left after twice that is the governor's up to the fee and insurance cells.
     """
-    assert self.frozen_at > 0, "not frozen"
-    assert not self.escaped[cell], "escaped"
-    assert keccak256(rows) == self.oracle, "oracle rows"
+    self._begin_escape(cell, keccak256(rows))
     assert staticcall self.verifier.is_cell(self.root, cell, content, proof), "not what the cell holds"
-    self.escaped[cell] = True
     digits: cells.Cell = cells.unpack(content)
     if self._is_system(cell):
         assert block.timestamp > self.frozen_at + 2 * CLAIM_SECONDS, "the owners of accounts come first"
         self._pay_late(cell, GOVERNOR, self._worth(convert(max(digits.collateral, 0), uint256)))
         return
     assert digits.kind == cells.ACCOUNT, "no account"
+    self._claim(cell, self.owners[cell], self._value(digits, rows))
+
+
+@external
+def escape_group(
+    number: uint256,
+    contents: DynArray[uint256, BLOCK],
+    proofs: DynArray[uint256[2], BLOCK],
+    rows: Bytes[limits.MARKETS * words.ROW],
+):
+    """
+    @notice As `escape`, for a group: of all its cells, the head first, which says how many they are.
+    """
+    head: uint256 = number * BLOCK
+    self._begin_escape(head, keccak256(rows))
+    total: int256 = 0
+    for i: uint256 in range(len(contents), bound=BLOCK):
+        assert staticcall self.verifier.is_cell(self.root, head + i, contents[i], proofs[i]), "not what the cell holds"
+        digits: cells.Cell = cells.unpack(contents[i])
+        if i == 0:
+            assert digits.kind == cells.HEAD and digits.position == convert(len(contents), int256), "not the whole group"
+        else:
+            assert digits.kind == cells.MEMBER + 16 * i, "no member"
+            total += self._value(digits, rows)
+    assert len(contents) > 0, "not the whole group"
+    self._claim(head, self.blocks[number].owner, total)
+
+
+@internal
+def _begin_escape(cell: uint256, rows: bytes32):
+    assert self.frozen_at > 0, "not frozen"
+    assert not self.escaped[cell], "escaped"
+    assert rows == self.oracle, "oracle rows"
+    self.escaped[cell] = True
+
+
+@internal
+@pure
+def _value(digits: cells.Cell, rows: Bytes[limits.MARKETS * words.ROW]) -> int256:
     price: uint256 = extract32(rows, digits.market * words.ROW + 96, output_type=uint256)
     index: int256 = extract32(rows, digits.market * words.ROW + 128, output_type=int256)
-    claim: uint256 = self._worth(cells.worth(digits, price, index))
+    return cells.total_value(digits, price, index)
+
+
+@internal
+def _claim(cell: uint256, owner: address, total: int256):
+    claim: uint256 = self._worth(cells.whole(total))
     if block.timestamp > self.frozen_at + CLAIM_SECONDS:
-        self._pay_late(cell, self.owners[cell], claim)
+        self._pay_late(cell, owner, claim)
         return
-    self.claims[self.owners[cell]] += claim
+    self.claims[owner] += claim
     self.claims_in_all += claim
-    log Escaped(cell=cell, owner=self.owners[cell], claim=claim)
+    log Escaped(cell=cell, owner=owner, claim=claim)
 
 
 @external
@@ -480,8 +551,21 @@ def adopt():
 
 @internal
 def _check_owner(cell: uint256):
-    assert msg.sender == self.owners[cell], "not the owner"
+    assert msg.sender == self._owner(cell), "not the owner"
     assert not self.closing[cell], "closing"
+
+
+@internal
+@view
+def _owner(cell: uint256) -> address:
+    """
+    @dev Of an account, or of the group that the cell is, or may become, a member of.
+    """
+    if limits.MOST_ROOM > 0:
+        around: Block = self.blocks[cell // BLOCK]
+        if around.room > 0:
+            return around.owner if cell % BLOCK > 0 and cell % BLOCK < around.room else empty(address)
+    return self.owners[cell]
 
 
 @internal

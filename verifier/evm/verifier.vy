@@ -239,7 +239,13 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
         if row.kind == OPEN:
             assert row.cell != key.FEE_CELL and row.cell != key.INSURANCE_CELL, "opens a system cell"
             assert row.cell < key.ACCOUNTS, "opens a slot of orders"
-            assert row.amount <= key.MARKETS, "market"
+            room: uint256 = row.amount >> 16
+            if key.MOST_ROOM > 0 and row.amount % 2**16 == 0 and room > 1:
+                assert room <= key.MOST_ROOM and row.cell + room <= key.ACCOUNTS, "group"
+                assert key.FEE_CELL < row.cell or key.FEE_CELL >= row.cell + room, "group"
+                assert key.INSURANCE_CELL < row.cell or key.INSURANCE_CELL >= row.cell + room, "group"
+            else:
+                assert row.amount <= key.MARKETS, "market"
         assert row.kind != CLOSE or row.amount == 1, "amount of a close"
 
         tuple: uint256 = 0

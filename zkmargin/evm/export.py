@@ -9,7 +9,7 @@ from typing import Any
 from eth_abi.abi import decode
 
 from circuits.margin.cell import unpack
-from circuits.margin.statement import InvalidStatement, Statement, encode_oracle
+from circuits.margin.statement import InvalidStatement, Point, Statement, encode_oracle
 from prover.backend import get_backend
 from prover.setup import load_srs
 from verifier.errors import InvalidKey
@@ -42,7 +42,7 @@ def export_contracts(key: VerifyingKey, folder: Path) -> dict[str, Any]:
 
 
 def exit_of(batches: Sequence[Path], key_file: Path, setup_file: Path, cell: int, backend_name: str) -> dict[str, Any]:
-    """The arguments of `escape` for a cell; InvalidStatement where the batches do not give the last one's state."""
+    """The arguments of `escape` for a cell, or of `escape_group` for the head of a group; InvalidStatement where the batches do not give the last one's state."""
     try:
         key = load_key(key_file.read_text())
     except (InvalidKey, UnicodeDecodeError) as error:
@@ -50,19 +50,20 @@ def exit_of(batches: Sequence[Path], key_file: Path, setup_file: Path, cell: int
     statements = [read_statement(path) for path in batches]
     cells, (_, shape) = rebuild(statements), decode_parameters(key.parameters)
     backend = get_backend(backend_name)
-    opening = open_cell(cells, cell, shape.cells, load_srs(backend, setup_file), backend)
+    srs, held = load_srs(backend, setup_file), unpack(cells.get(cell, 0))
+    if held.is_member:
+        raise InvalidStatement(
+            f"cell {cell} is a member of the group of cell {cell - held.offset}, which leaves as one"
+        )
+    count = held.position if held.is_head else 1
+    openings = [open_cell(cells, place, shape.cells, srs, backend) for place in range(cell, cell + count)]
     last = statements[-1]
-    if opening.root != last.new:
+    if openings[0].root != last.new:
         raise InvalidStatement(f"{batches[-1]}: the differences do not give its state under this key and setup")
     rows = [row for row in last.oracle if row.tick == last.oracle[-1].tick]
-    return {
-        "batch": last.batch,
-        "cell": cell,
-        **asdict(unpack(opening.content)),
-        "content": hex(opening.content),
-        "proof": [hex(part) for part in opening.proof or (0, 0)],
-        "rows": "0x" + encode_oracle(rows).hex(),
-    }
+    contents, proofs = [hex(each.content) for each in openings], [_words(each.proof) for each in openings]
+    told = {"contents": contents, "proofs": proofs} if held.is_head else {"content": contents[0], "proof": proofs[0]}
+    return {"batch": last.batch, "cell": cell, **asdict(held), **told, "rows": "0x" + encode_oracle(rows).hex()}
 
 
 def read_statement(path: Path) -> Statement:
@@ -81,6 +82,10 @@ def read_statement(path: Path) -> Statement:
         if isinstance(error, OSError):
             raise
         raise InvalidStatement(f"{path}: neither a statement nor calldata of submit_batch: {error}") from error
+
+
+def _words(point: Point) -> list[str]:
+    return [hex(part) for part in point or (0, 0)]
 
 
 def _described(compiled: Compiled, arguments: dict[str, str]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from functools import cache
 
 from eth_account.signers.local import LocalAccount
 
+from circuits.margin.cell import GROUP_MAX as BLOCK
+from circuits.margin.cell import ROOM_UNIT
 from circuits.margin.statement import L1_KINDS, L1Row, Statement
 from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
 from verifier.key import VerifyingKey
@@ -96,7 +98,16 @@ class LocalL1:
         """The gas of an owner's transaction that queues these rows."""
         first, cell = rows[0], rows[0].cell
         system = cell in (self.parameters.fee_cell, self.parameters.insurance_cell)
-        owner = self._funds("governor" if system else owner_name(cell))
+        of_group = self.rollup.call("blocks", cell // BLOCK)[1] > 0
+        owner = self._funds("governor" if system else owner_name(cell - cell % BLOCK if of_group else cell))
+        if first.kind == OPEN and first.amount >= ROOM_UNIT:
+            block, outside = divmod(cell, BLOCK)
+            if outside:
+                raise StoreError(
+                    f"L1 row {first.queue}: on L1 a group begins at a multiple of {BLOCK}, not at cell {cell}"
+                )
+            room, tokens = first.amount // ROOM_UNIT, self._tokens(rows[1].amount)
+            return self.rollup.transact(owner, "open_group", block, room, tokens).gas
         if first.kind == OPEN:
             return self.rollup.transact(owner, "open_account", cell, first.amount - 1, self._tokens(rows[1].amount)).gas
         if first.kind == CLOSE:
@@ -126,7 +137,7 @@ def _requests(rows: tuple[L1Row, ...]) -> Iterator[tuple[L1Row, ...]]:
         row = left.pop(0)
         if row.kind != OPEN:
             yield (row,)
-        elif left and (left[0].kind, left[0].cell) == (DEPOSIT, row.cell):
+        elif left and (left[0].kind, left[0].cell) == (DEPOSIT, row.cell + (row.amount >= ROOM_UNIT)):
             yield (row, left.pop(0))
         else:
             raise StoreError(f"L1 row {row.queue}: the contract opens an account with its first deposit, none follows")
