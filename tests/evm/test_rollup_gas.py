@@ -148,9 +148,5 @@ def test_without_published_differences_the_operator_alone_knows_the_state() -> N
 
 
 if __name__ == "__main__":
-    PATH.write_text(
-        json.dumps(
-            {mode: costs(mode).gas for mode in MODES} | {"orders": order_costs(), "groups": group_costs()}, indent=1
-        )
-        + "\n"
-    )
+    told = {mode: costs(mode).gas for mode in MODES} | {"orders": order_costs(), "groups": group_costs()}
+    PATH.write_text(json.dumps(told, indent=1) + "\n")

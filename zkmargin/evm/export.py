@@ -42,7 +42,8 @@ def export_contracts(key: VerifyingKey, folder: Path) -> dict[str, Any]:
 
 
 def exit_of(batches: Sequence[Path], key_file: Path, setup_file: Path, cell: int, backend_name: str) -> dict[str, Any]:
-    """The arguments of `escape` for a cell, or of `escape_group` for the head of a group; InvalidStatement where the batches do not give the last one's state."""
+    """The arguments of `escape` for a cell, or of `escape_group` for the head of a group; InvalidStatement where the
+    batches do not give the last one's state."""
     try:
         key = load_key(key_file.read_text())
     except (InvalidKey, UnicodeDecodeError) as error:
