@@ -9,6 +9,9 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from tests.evm.test_groups_on_chain import SHAPE as GROUP_SHAPE
+from tests.evm.test_groups_on_chain import parameters as group_parameters
+from tests.evm.test_rollup_contract import PRICE
 from tests.test_cli import done, run
 from verifier.margin import load_key
 from zkmargin.evm.chain import Chain
@@ -17,9 +20,10 @@ from zkmargin.evm.contract import Contract
 from zkmargin.evm.deploy import Terms
 from zkmargin.evm.local import LocalL1
 from zkmargin.evm.orders import signed, signer_of
+from zkmargin.files import write_parameters, write_transactions
 from zkmargin.rollup import Rollup
 from zkmargin.store import StoreError
-from zkmargin.transactions import Order
+from zkmargin.transactions import Deposit, Form, Join, Open, Order, Tick, Trade
 
 SMALL = ("--accounts", "20", "--transitions", "64", "--limb-bits", "8", "--packing", "8")
 TRADES = Path(__file__).parents[2].parent / "shared" / "data" / "binance_um_btcusdt_trades.csv.gz"
@@ -107,10 +111,11 @@ def test_bad_input(folder: Path) -> None:
 def test_orders_of_a_tape_on_a_chain(tmp_path: Path) -> None:
     """Each trade fills two orders that its accounts' owners signed, and the contract looks at every signature."""
     done("tape", *SMALL, "--orders", "--out", tmp_path / "tape")
-    submit_ordered(tmp_path, tmp_path / "tape")
+    told = submit_ordered(tmp_path, tmp_path / "tape")
     rollup = Rollup(tmp_path / "rollup")
     statement = rollup.store.batch(1).statement
     assert len(statement.orders) > 40 and all(rollup.signatures(1))
+    assert [batch["orders"] for batch in told["batches"]] == [0, len(statement.orders)] and told["factor"] == 1
     chain, first = LocalL1(rollup.key), rollup.store.batch(0)
     second = rollup.store.batch(1)
     chain.submit(first.statement, first.proof or b"")
@@ -146,6 +151,26 @@ def submit_ordered(folder: Path, tape: Path) -> Any:
         done("apply", rollup, batch)
         done("prove", rollup, number, "--out", folder / "proof")
     return json.loads(done("evm", "submit", rollup, "--json"))
+
+
+def test_a_group_on_a_chain_and_its_exit(tmp_path: Path) -> None:
+    """Opened by its owner with a first deposit; its way out is the openings of all its cells."""
+    folder, files = tmp_path / "rollup", ("--setup", tmp_path / "setup.npz")
+    write_parameters(tmp_path / "parameters.json", group_parameters(), GROUP_SHAPE)
+    done("setup", "--parameters", tmp_path / "parameters.json", "--insecure", "x", "--out", tmp_path / "setup.npz")
+    done("init", folder, "--parameters", tmp_path / "parameters.json", *files, *done("evm", "address").split())
+    tick = Tick(group_parameters().genesis_time + 60, ((PRICE, 0), (PRICE, 0)))
+    joins = Join(64, 0), Join(64, 1)
+    batch = [tick, Form(64, 4, 0), *joins, Deposit(65, 10**8, 1), Open(2, 1, 2), Deposit(2, 10**8, 3),
+             Trade(66, 2, 10**6, 1, 10**8, 0, 0), Deposit(66, 5, 4)]  # fmt: skip
+    done("apply", folder, write_transactions(tmp_path / "batch.jsonl", batch))
+    done("prove", folder, 0, "--out", tmp_path / "proof")
+    assert json.loads(done("evm", "submit", folder, "--json"))["vault"] == 2 * 10**8 + 5
+    exits = ("exit", tmp_path / "proof" / "statement.json", "--key", tmp_path / "proof" / "key.json", *files)
+    told = json.loads(done(*exits, "--cell", 64, "--json"))
+    assert told["position"] == len(told["contents"]) == len(told["proofs"]) == 3
+    result = run(*exits, "--cell", 66)
+    assert result.exit_code == 2 and "cell 66 is a member of the group of cell 64" in result.output
 
 
 def test_what_a_wallet_signs(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def report(chain: LocalL1, spent: Sequence[tuple[Spent, StoredBatch]]) -> dict[s
                 "batch": gas.batch,
                 "L1 rows": len(batch.statement.l1),
                 "oracle rows": len(batch.statement.oracle),
+                "orders": len(batch.statement.orders),
                 "changed cells": len(batch.changes),
                 "position changes": batch.summary["position changes"],
                 "gas of requests": gas.requests,
@@ -27,6 +28,7 @@ def report(chain: LocalL1, spent: Sequence[tuple[Spent, StoredBatch]]) -> dict[s
             for gas, batch in spent
         ],
         "vault": chain.rollup.call("vault"),
+        "factor": chain.rollup.call("factor") / (1 << 32),
         "root": [hex(chain.rollup.call("root", i)) for i in range(2)],
     }
 
