@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from eth_account import Account
@@ -26,7 +25,6 @@ from zkmargin.store import StoreError
 from zkmargin.transactions import Deposit, Form, Join, Open, Order, Tick, Trade
 
 SMALL = ("--accounts", "20", "--transitions", "64", "--limb-bits", "8", "--packing", "8")
-TRADES = Path(__file__).parents[2].parent / "shared" / "data" / "binance_um_btcusdt_trades.csv.gz"
 TERMS = Terms(bytes(20), b"\1" * 20, b"\2" * 20, (b"\3" * 20,), 1)
 
 
@@ -106,51 +104,6 @@ def test_bad_input(folder: Path) -> None:
         result = run("exit", "--key", key, "--setup", setup, *arguments)
         assert result.exit_code == 2 and message in result.output, result.output
     assert run("init", folder / "x", "--parameters", key, "--setup", setup, "--contract", "0x12").exit_code == 2
-
-
-def test_orders_of_a_tape_on_a_chain(tmp_path: Path) -> None:
-    """Each trade fills two orders that its accounts' owners signed, and the contract looks at every signature."""
-    done("tape", *SMALL, "--orders", "--out", tmp_path / "tape")
-    told = submit_ordered(tmp_path, tmp_path / "tape")
-    rollup = Rollup(tmp_path / "rollup")
-    statement = rollup.store.batch(1).statement
-    assert len(statement.orders) > 40 and all(rollup.signatures(1))
-    assert [batch["orders"] for batch in told["batches"]] == [0, len(statement.orders)] and told["factor"] == 1
-    chain, first = LocalL1(rollup.key), rollup.store.batch(0)
-    second = rollup.store.batch(1)
-    chain.submit(first.statement, first.proof or b"")
-    wrong = [*rollup.signatures(1)[1:], rollup.signatures(1)[0]]
-    with pytest.raises(StoreError, match="batch 1: the rollup contract refuses: orders: not the owner's"):
-        chain.submit(second.statement, second.proof or b"", wrong)
-
-
-@pytest.mark.skipif(not TRADES.exists(), reason="the shared data is not here")
-def test_an_exchanges_tape_on_a_chain(tmp_path: Path) -> None:
-    """From trades of an exchange to payments: deposits, orders, proofs, withdrawals, and the vault is what is left."""
-    done("tape", TRADES, *SMALL, "--orders", "--out", tmp_path / "tape")
-    told = submit_ordered(tmp_path, tmp_path / "tape")
-    rollup = Rollup(tmp_path / "rollup")
-    rows = [row for number in (0, 1) for row in rollup.store.batch(number).statement.l1]
-    kinds = [(row.kind, row.outcome) for row in rows]
-    assert {(1, 1), (3, 1), (4, 1)} <= set(kinds)
-    signed = {3: 1, 4: -1}
-    assert told["vault"] == sum(row.amount * signed.get(row.kind, 0) * row.outcome for row in rows)
-    summary = rollup.store.batch(1).summary
-    assert summary["trade"] > 20 and len(rollup.store.batch(1).statement.orders) >= 2 * summary["trade"]
-
-
-def submit_ordered(folder: Path, tape: Path) -> Any:
-    """Both batches of a tape, signed, proven and submitted."""
-    parameters, rollup = tape / "parameters.json", folder / "rollup"
-    done("setup", "--parameters", parameters, "--insecure", "test", "--out", folder / "setup.npz")
-    where = done("evm", "address").split()
-    done("init", rollup, "--parameters", parameters, "--setup", folder / "setup.npz", *where)
-    for number in (0, 1):
-        batch = folder / f"signed-{number}.jsonl"
-        done("evm", "sign", rollup, tape / f"batch-00{number}.jsonl", "--out", batch)
-        done("apply", rollup, batch)
-        done("prove", rollup, number, "--out", folder / "proof")
-    return json.loads(done("evm", "submit", rollup, "--json"))
 
 
 def test_a_group_on_a_chain_and_its_exit(tmp_path: Path) -> None:
