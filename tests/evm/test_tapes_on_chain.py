@@ -1,4 +1,4 @@
-"""A tape under a key with orders, from the command line to the last escape: every trade signed, proven and submitted."""
+"""A tape under a key with orders, from the command line to the last escape: each trade signed, proven and submitted."""
 
 import json
 from pathlib import Path
