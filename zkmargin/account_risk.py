@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from circuits.margin.cell import GROUP_MAX
-from circuits.margin.modules import ISOLATED, taken
+from circuits.margin.modules import Module, taken
 from circuits.margin.parameters import PRICE_LIMIT, Parameters
 from circuits.margin.portfolio import Vector
 from circuits.margin.tiers import NOTIONAL_LIMIT
@@ -40,8 +40,8 @@ class Holding:
 
 @dataclass(frozen=True)
 class AccountRisk:
-    """E in quote * 2^-16, M and I in quote * 2^-32. Without scenarios M and I are the sums of those of the holdings;
-    with them, of the add-ons of the holdings and of the largest of the losses."""
+    """E in quote * 2^-16, M and I in quote * 2^-32: what the module makes of the sums of those of the holdings, and
+    with scenarios of the largest of the losses."""
 
     module: str
     equity: int
@@ -118,12 +118,11 @@ class Account:
         rows = tuple(self.state.rows if rows is None else rows)
         state = replace(self.state, rows=rows, vectors=self._vectors(rows))
         first = self._context(state).judged(self.cells[0])
-        module = ISOLATED if first.group is None else first.group.cells[0].module
         position = first.before.position
         maintenance = first.maintenance()
         initial = first.requirement(position, "initial")
-        holdings = tuple(self._holding(state, address, module.scans) for address in self.cells)
-        return AccountRisk(module.name, first.equity, maintenance, initial, holdings)
+        holdings = tuple(self._holding(state, address, first.module) for address in self.cells)
+        return AccountRisk(first.module.name, first.equity, maintenance, initial, holdings)
 
     def liquidation(self, market: int) -> Liquidation:
         """By bisection. E*2^16 - M is concave in one price (E is linear between the signs of positions, tiers and the
@@ -160,15 +159,14 @@ class Account:
     def _context(self, state: State) -> Context:
         return Context(state, self.parameters, self.size, GROUP_MAX, len(self.scenarios))
 
-    def _holding(self, state: State, address: int, scans: bool) -> Holding:
+    def _holding(self, state: State, address: int, module: Module) -> Holding:
         cell = state.cell(address)
-        markets = self.parameters.portfolio_markets if scans else self.parameters.markets
-        settled = Settled.of(address, cell, markets[cell.market], *state.rows[cell.market])
-        requirement, notional = settled.market.requirement, settled.notional
-        required = requirement(notional, "maintenance"), requirement(notional, "initial")
+        markets = self.parameters.portfolio_markets if module.scans else self.parameters.markets
+        settled = Settled.of(address, cell, markets[cell.market], *state.rows[cell.market], module)
+        required = settled.required(cell.position, "maintenance"), settled.required(cell.position, "initial")
         short = max(-cell.position, 0)
-        losses = tuple(taken(cell.position, short, state.vectors[cell.market])) if scans else ()
-        amounts = settled.collateral, cell.position, settled.price, settled.equity, notional
+        losses = tuple(taken(cell.position, short, state.vectors[cell.market])) if module.scans else ()
+        amounts = settled.collateral, cell.position, settled.price, settled.equity, settled.notional
         return Holding(address, cell.market, *amounts, *required, losses)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from circuits.margin.cell import Cell
-from circuits.margin.modules import Module, taken
+from circuits.margin.modules import ISOLATED, Module, taken
 from circuits.margin.parameters import Parameters
 from circuits.margin.statement_rules import most_room
 from zkmargin.rules import Rest, Scan, Settled, require
@@ -49,9 +49,9 @@ class Context:
             return account
         group = self.state.group(address, account.before)
         require(len(group.cells) <= self.groups, "group", f"{len(group.cells)} cells do not fit the groups' table")
-        portfolio = group.is_portfolio
+        portfolio, module = group.is_portfolio, self.parameters.module(group.cells[0].module.id)
         others = [(group.head + i, cell) for i, cell in enumerate(group.cells) if i and group.head + i != address]
-        rest = Rest.of([self._settled(place, cell, portfolio) for place, cell in others])
+        rest = Rest.of([self._settled(place, cell, module) for place, cell in others])
         if portfolio and self.parameters.portfolio is not None:
             vectors = self.state.vectors
             losses = [taken(cell.position, max(-cell.position, 0), vectors[cell.market]) for _, cell in others]
@@ -61,11 +61,11 @@ class Context:
                 self.parameters.portfolio.initial_factor,
             )
             rest = replace(rest, scan=scan)
-        return replace(self._settled(address, account.before, portfolio), group=group, rest=rest)
+        return replace(self._settled(address, account.before, module), group=group, rest=rest)
 
-    def _settled(self, address: int, cell: Cell, portfolio: bool = False) -> Settled:
-        markets = self.parameters.portfolio_markets if portfolio else self.parameters.markets
-        return Settled.of(address, cell, markets[cell.market], *self.state.rows[cell.market])
+    def _settled(self, address: int, cell: Cell, module: Module = ISOLATED) -> Settled:
+        markets = self.parameters.portfolio_markets if module.scans else self.parameters.markets
+        return Settled.of(address, cell, markets[cell.market], *self.state.rows[cell.market], module)
 
     def pair(self, a: int, b: int) -> tuple[Settled, Settled]:
         """Two cells of one market that are of different accounts, settled and judged."""

@@ -10,7 +10,7 @@ from circuits.margin.cell import (
     head_kind,
     member_kind,
 )
-from circuits.margin.modules import CROSS, MODULES
+from circuits.margin.modules import CROSS
 from zkmargin.context import Context
 from zkmargin.operations import require_next
 from zkmargin.rules import require
@@ -23,9 +23,9 @@ def form(context: Context, transaction: Form) -> Step:
     require_next(context, transaction.queue)
     cell, room = transaction.cell, transaction.room
     require(context.groups > 0, "group", "this rollup's key has no groups")
-    found = [module for module in MODULES if module.groups and module.name == transaction.module]
-    require(bool(found), "module", f"groups have no module {transaction.module}")
-    [module] = found
+    known = {module.name: module for module in context.parameters.group_modules(True)}
+    require(transaction.module in known, "module", f"groups have no module {transaction.module}")
+    module = known[transaction.module]
     require(context.scenarios > 0 or not module.scans, "module", "this rollup's key has no portfolios")
     most = context.room(module)
     require(2 <= room <= most, "room", f"{room} is outside 2..{most}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from circuits.margin.cell import ACCOUNT, GROUP_MAX, INDEX_MAX, INDEX_MIN, Cell, head_kind, member_kind
-from circuits.margin.modules import MODULES, PORTFOLIO
+from circuits.margin.modules import ISOLATED
 from circuits.margin.parameters import PRICE_LIMIT, TIME_LIMIT, ParameterError, Parameters
 from circuits.margin.reading import exact_fields, read_list
 from circuits.margin.tiers import check_integer
@@ -35,9 +35,10 @@ class _File:
 def read_account(path: Path, parameters_path: Path) -> Account:
     """The account of a portfolio file under the parameters of another; ParameterError names file and field.
 
-    `module`: isolated (one position), cross or portfolio. `time`: seconds. `rows`: [price, index] of each market.
-    `scenarios`: of each market what each scenario changes of a unit, empty for linear and expired ones; [] without a
-    portfolio. `positions`: objects with market, collateral, position, index (funding last settled).
+    `module`: isolated (one position), cross, portfolio or one that the parameters add. `time`: seconds. `rows`: [price,
+    index] of each market. `scenarios`: of each market what each scenario changes of a unit, empty for linear and
+    expired ones; [] without a portfolio. `positions`: objects with market, collateral, position, index (funding last
+    settled).
     """
     try:
         parameters = _parameters(parameters_path)
@@ -63,7 +64,7 @@ def _account(values: dict[str, Any], parameters: Parameters) -> Account:
     rows = [_row(row, f"rows[{i}]") for i, row in enumerate(read_list(values["rows"], "rows"))]
     if len(rows) != markets:
         raise ParameterError("rows", f"{markets} are needed, one a market, not {len(rows)}")
-    modules = {module.name: module for module in MODULES}
+    modules = {module.name: module for module in (ISOLATED, *parameters.group_modules(True))}
     if values["module"] not in modules:
         raise ParameterError("module", f"one of {', '.join(modules)} is needed, not {values['module']!r}")
     module = modules[values["module"]]
@@ -74,7 +75,7 @@ def _account(values: dict[str, Any], parameters: Parameters) -> Account:
             "positions", f"{len(positions)} are too few or too many for an account that is {module.name}"
         )
     scenarios = _scenarios(values["scenarios"], parameters, values["time"], [price for price, _ in rows])
-    if module is PORTFOLIO and not scenarios:
+    if module.scans and not scenarios:
         raise ParameterError("module", "these parameters have no portfolio")
     # Behind the system cells, so that no cell of the group is one.
     first = max(parameters.fee_cell, parameters.insurance_cell) + 1

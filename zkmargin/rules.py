@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from circuits.margin.cell import COLLATERAL_MAX, COLLATERAL_MIN, POSITION_MAX, Cell
-from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION, conclude, equity, taken
+from circuits.margin.modules import FUNDING_FRACTION, ISOLATED, PRICE_FRACTION, Module, equity, taken
 from circuits.margin.parameters import Market
 from circuits.margin.portfolio import Vector
 from circuits.margin.tiers import NOTIONAL_LIMIT, Requirement
@@ -84,8 +84,8 @@ class Rest:
             require(fits, "group", f"cell {member.address} is outside the budget of a group's member")
         return cls(
             sum(member.equity for member in members),
-            sum(member.market.requirement(member.notional, "maintenance") for member in members),
-            sum(member.market.requirement(member.notional, "initial") for member in members),
+            sum(member.required(member.before.position, "maintenance") for member in members),
+            sum(member.required(member.before.position, "initial") for member in members),
         )
 
 
@@ -93,7 +93,8 @@ class Rest:
 class Settled:
     """An account's cell whose funding is settled at the current row of its market, before anything else happens to it.
 
-    group, rest: the account's other cells, where it has some; equity and requirements are the whole account's.
+    module: what the account is judged by. group, rest: its other cells, where it has some; equity and requirements are
+    the whole account's.
     """
 
     address: int
@@ -102,13 +103,16 @@ class Settled:
     market: Market
     price: int
     index: int
+    module: Module = ISOLATED
     group: Group | None = None
     rest: Rest = Rest()
 
     @classmethod
-    def of(cls, address: int, before: Cell, market: Market, price: int, index: int) -> "Settled":
+    def of(
+        cls, address: int, before: Cell, market: Market, price: int, index: int, module: Module = ISOLATED
+    ) -> "Settled":
         paid = funding_payment(before.position, index - before.index)
-        return cls(address, before, before.collateral - paid, market, price, index)
+        return cls(address, before, before.collateral - paid, market, price, index, module)
 
     @property
     def equity(self) -> int:
@@ -125,10 +129,15 @@ class Settled:
 
     def requirement(self, position: int, kind: Requirement) -> int:
         """Of the whole account, once the cell has this position of a notional that has a tier."""
-        own, rest = self.market.requirement(abs(position) * self.price, kind), self.rest
+        own, rest = self.required(position, kind), self.rest
         worst, factor = (0, 0) if rest.scan is None else (rest.scan.worst(position), rest.scan.factor)
-        risk = conclude(rest.equity, rest.maintenance + own, rest.initial + own, worst, factor)
+        risk = self.module.conclude(rest.equity, rest.maintenance + own, rest.initial + own, worst, factor)
         return int(risk.maintenance if kind == "maintenance" else risk.initial)
+
+    def required(self, position: int, kind: Requirement) -> int:
+        """Of this cell alone, by its module."""
+        notional = abs(position) * self.price
+        return int(self.module.requirement(*self.market.tier(notional).terms(kind), notional, int(position < 0)))
 
     def equity_after(self, after: Cell) -> int:
         """TV' once the cell is `after`."""

@@ -15,6 +15,7 @@ from circuits.margin.tiers import NOTIONAL_LIMIT
 from circuits.margin.totals import Totals
 from zkmargin.recorder import Recorder, Values
 from zkmargin.solvency_groups import UNGROUPED, group_rows
+from zkmargin.witness_groups import flags_of
 
 NO_TIER = (0, 0, 0, 0)
 
@@ -104,7 +105,7 @@ def filled_rows(size: int, rows: Sequence[OracleRow], cells: Mapping[int, int], 
     """The rows of the book of `size` cells, their lookups counted."""
     parameters = recorder.parameters
     nothing = dict.fromkeys(("equity_sum", "maintenance_sum"), 0)
-    empty = UNGROUPED | nothing | judge(0, parameters, rows).values
+    empty = UNGROUPED | nothing | flags_of(None, recorder) | judge(0, parameters, rows).values
     address = 0
     while address < size:
         content = cells.get(address, 0)

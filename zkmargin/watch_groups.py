@@ -5,7 +5,8 @@ in it and G that of their sizes, all in quote * 2^-32. Since then r has fallen, 
 
     -Q*dK + rho*G*max(dP, 0) + sigma*G*|dP| + G*D        with dP = dK + dI,
 
-where rho is the market's highest rate, sigma the largest shock of a linear instrument in a portfolio, and D the most
+where rho is the steepest that the market's requirement rises, sigma the largest shock of a linear instrument in a
+portfolio times what a unit of the worst scenario counts, and D the most
 that the oracle has changed of an option's scenarios; besides, by less than 2^32 for each member, whose funding is
 rounded up, and for each unit of a linear instrument in a portfolio by less than 2^16, since its scenarios are rounded.
 So r is shared out: each market is given a lowest and a highest key, a range of indices and a largest D that together
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from circuits.margin.modules import PRICE_FRACTION, Module
+from circuits.margin.tiers import Tier
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, Settled
 
@@ -39,11 +42,12 @@ class _Held:
     vector: int
 
     @classmethod
-    def of(cls, net: int, size: int, rate: int, shock: int, option: bool) -> "_Held":
-        """net, size: Q and G; rate, shock: rho and sigma over 2^16."""
+    def of(cls, net: int, size: int, rate: int, shock: int, vector: int) -> "_Held":
+        """net, size: Q and G; rate, shock: rho and sigma over 2^16; vector: what a unit that the oracle changes of an
+        option's scenarios counts, over 2^16."""
         either = (rate + shock) * size
         falls = max((net << 16) + shock * size, 0)
-        return cls(max(either - (net << 16), 0), falls, either, size << 32 if option else 0)
+        return cls(max(either - (net << 16), 0), falls, either, size * vector << 16)
 
 
 def judged(machine: Machine, address: int) -> Settled | None:
@@ -169,19 +173,20 @@ class WatchedGroups:
         parameters = self.machine.context.parameters
         portfolio = parameters.portfolio if group.is_portfolio else None
         markets = parameters.markets if portfolio is None else parameters.portfolio_markets
+        sums, worst = (account.module.conclude(0, *of, 0).maintenance for of in ((1, 0, 0), (0, 0, 1)))
         open_cells = [cell for cell in group.cells[1:] if cell.position]
         held, rounding = {}, len(open_cells) << 32
         for market in {cell.market for cell in open_cells}:
             positions = [cell.position for cell in open_cells if cell.market == market]
             net, size = sum(positions), sum(map(abs, positions))
-            rate = max(tier.maintenance_rate for tier in markets[market].tiers)
-            shock, option = 0, False
+            rate = sums * max(_slope(account.module, tier) for tier in markets[market].tiers)
+            shock = vector = 0
             if portfolio is not None:
                 instrument = portfolio.instruments[market]
-                option = instrument.option is not None
-                shock = max(map(abs, instrument.shocks), default=0)
-                rounding += 0 if option else size << 16
-            held[market] = _Held.of(net, size, rate, shock, option)
+                vector = worst if instrument.option is not None else 0
+                shock = -(-worst * max(map(abs, instrument.shocks), default=0) >> PRICE_FRACTION)
+                rounding += 0 if vector else size * worst
+            held[market] = _Held.of(net, size, rate, shock, vector)
         return held, rounding
 
     def _move_origin(self, now: np.ndarray) -> None:
@@ -197,6 +202,12 @@ class WatchedGroups:
                 origin[market] = state.vectors[market]
                 self.limits[FARTHEST, market] -= far * (1 + SLACK)
         self.origin = tuple(origin)
+
+
+def _slope(module: Module, tier: Tier) -> int:
+    """How steeply the maintenance requirement of a cell rises with its notional, over 2^16."""
+    terms = tier.terms("maintenance")
+    return max(int(module.requirement(*terms, 1, short) - module.requirement(*terms, 0, short)) for short in (0, 1))
 
 
 _DUE = np.array([np.inf, -np.inf, np.inf, -np.inf, -np.inf])[:, None]

@@ -26,7 +26,7 @@ from zkmargin.columns import WitnessError, book_columns, columns_of, fill_column
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import CHANGES_POSITION, Leg, Step
 from zkmargin.witness_fills import fill_rows
-from zkmargin.witness_groups import UNUSED_PASS, grouped
+from zkmargin.witness_groups import grouped, required, unused_pass
 
 NO_TIER = (0, 0, 0, 0)
 MOVES_CASH = {"trade", "transfer", "liquidate", "deleverage", "cover"}
@@ -64,7 +64,7 @@ def build_assignment(
     limbs = {"transitions": transitions}
     if "join" in kinds:
         groups = circuit.table("groups")
-        passed = chain(recorder.passes, repeat(UNUSED_PASS, groups.size - len(recorder.passes)))
+        passed = chain(recorder.passes, repeat(unused_pass(recorder), groups.size - len(recorder.passes)))
         limbs["groups"] = columns_of(groups, passed, scalars, backend)
     if "fills" in {table.name for table in circuit.tables}:
         limbs["fills"] = fill_columns(circuit, recorder, scalars, backend)
@@ -132,7 +132,7 @@ def _pair(
     grows = step.kind in CHANGES_POSITION
     _tiers(first, a, step.rule_a, refused, grows, recorder)
     _tiers(second, step.b, step.rule_b, False, grows, recorder, step.closeout)
-    return first, second
+    return first | required(first, a, recorder), second | required(second, step.b, recorder)
 
 
 def claimed(step: Step, leg: Leg | None) -> Leg | None:

@@ -1,7 +1,9 @@
 """The witness of groups: what a leg says of its own, and the rows of the pass over the others."""
 
+from circuits.margin.cell import Cell
+from circuits.margin.formulas import flag_name
 from circuits.margin.leg import SIGN_BIAS
-from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
+from circuits.margin.modules import CROSS, FUNDING_FRACTION, ISOLATED, PRICE_FRACTION
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import RESCANNED, Group, Leg, Step
 from zkmargin.witness_scenarios import scan
@@ -13,7 +15,18 @@ _ZEROS = (
     "maintenance_rate", "maintenance_deduction", "initial_rate", "initial_deduction",
     *(f"{name}_sum" for name in SUMS), "portfolio", "scanned", "short",
 )  # fmt: skip
-UNUSED_PASS: Values = dict.fromkeys(_ZEROS, 0) | dict.fromkeys(("collateral", "index", "settled"), SIGN_BIAS)
+_UNUSED: Values = dict.fromkeys(_ZEROS, 0) | dict.fromkeys(("collateral", "index", "settled"), SIGN_BIAS)
+
+
+def unused_pass(recorder: Recorder) -> Values:
+    """The values of a row that no pass takes."""
+    return _UNUSED | flags_of(None, recorder)
+
+
+def flags_of(head: Cell | None, recorder: Recorder) -> Values:
+    """Which module of the venue's own judges the group of this head."""
+    judge = None if head is None else head.module.id
+    return {flag_name(module): int(module.id == judge) for module in recorder.parameters.modules}
 
 
 def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Values:
@@ -29,14 +42,16 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
             rule = step.rule_a if leg is step.a else step.rule_b
             worst = scan(leg.group, leg, place, step.tick, step.kind in RESCANNED, rule, recorder)
     head = next((cell for cell in (leg.before, leg.after) if cell.is_head), None) if leg is not None else None
-    return {
+    nothing = CROSS.id if recorder.parameters.modules else 0
+    group = None if leg is None or leg.group is None else leg.group.cells[0]
+    return flags_of(group, recorder) | {
         "member": int(member),
         "offset": max(leg.before.offset, leg.after.offset) if leg is not None and member else 0,
         "linked": int(leg is not None and leg.group is not None),
         "kind": 0 if leg is None else leg.before.kind,
         "kind_after": 0 if leg is None else leg.after.kind,
         **{f"rest_{name}": value for name, value in rest.items()},
-        "module": 0 if head is None else head.module.id,
+        "module": nothing if head is None else head.module.id,
         "worst": worst[0],
         "worst_after": worst[1],
         "scanned": int(portfolio),
@@ -49,9 +64,11 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
 def _pass(group: Group, own: int, place: int, tick: int, recorder: Recorder) -> Values:
     """Appends the rows of a pass to the record; the sums over all members but the leg's own."""
     sums, portfolio = dict.fromkeys(SUMS, 0), group.is_portfolio
+    module = recorder.parameters.module(group.cells[0].module.id)
+    unused = _UNUSED | flags_of(group.cells[0], recorder)
     for offset, cell in enumerate(group.cells):
         address = group.head + offset
-        row = UNUSED_PASS | {"address": address, "offset": offset, "time": place + 1, "tick": tick, "kind": cell.kind}
+        row = unused | {"address": address, "offset": offset, "time": place + 1, "tick": tick, "kind": cell.kind}
         row |= {"length": len(group.cells), "last": int(offset == len(group.cells) - 1), "portfolio": int(portfolio)}
         row |= {"head": int(offset == 0), "member": int(offset > 0), "own": int(address == own)}
         if address != own:
@@ -73,7 +90,23 @@ def _pass(group: Group, own: int, place: int, tick: int, recorder: Recorder) -> 
             sums["equity"] += (settled << PRICE_FRACTION) + cell.position * listed.price
             for name, (rate, deduction) in (("maintenance", maintenance), ("initial", initial)):
                 row |= {f"{name}_rate": rate, f"{name}_deduction": deduction}
-                sums[name] += rate * notional - deduction
+                sums[name] += module.requirement(rate, deduction, notional, int(cell.position < 0))
         row |= {f"{name}_sum": value for name, value in sums.items()}
         recorder.passes.append(row)
     return sums
+
+
+def required(values: Values, leg: Leg | None, recorder: Recorder) -> Values:
+    """What the leg's cell requires before and after, in a key with modules of the venue's own; values: its row."""
+    parameters = recorder.parameters
+    if not parameters.modules:
+        return {}
+    group = None if leg is None else leg.group
+    module = ISOLATED if group is None else parameters.module(group.cells[0].module.id)
+    found = {}
+    for when, sign in (("before", ""), ("after", "_after")):
+        rate, deduction = values[f"tier_{when}_rate"], values[f"tier_{when}_deduction"]
+        found[f"required_{when}"] = module.requirement(
+            rate, deduction, values[f"notional{sign}"], values[f"negative{sign}"]
+        )
+    return found

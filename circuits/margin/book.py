@@ -26,6 +26,7 @@ from circuits.margin.cell import (
     POSITION_SHIFT,
     SYSTEM,
 )
+from circuits.margin.formulas import Flags, add_flags, chosen, module_id, required_of
 from circuits.margin.leg import NOTIONAL_BITS, SIGN_BIAS
 from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.margin.parameters import Parameters, Shape
@@ -49,7 +50,8 @@ class _Row:
     """What the cell of a row is: selectors of degree 1.
 
     kind: of CLASSES, in the row where an account ends, and `system`; order: the cell counts fills. head, grouped: of a
-    group, its first cell and the others; inner: of the others, all but the last. portfolio: the group is one.
+    group, its first cell and the others; inner: of the others, all but the last. portfolio: the group is one;
+    flags: of the venue's own modules, which one judges it.
     """
 
     kind: dict[str, Expression]
@@ -58,6 +60,7 @@ class _Row:
     grouped: Expression
     inner: Expression
     portfolio: Expression
+    flags: Flags
 
     @property
     def ended(self) -> Expression:
@@ -86,7 +89,8 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     kinds = {name: table.boolean(name) for name in (*CLASSES, "system")}
     head, grouped, inner = (table.boolean(n) if shape.groups else lift(0) for n in ("head", "grouped", "inner"))
     order = table.boolean("order") if shape.orders else lift(0)
-    row = _Row(kinds, order, head, grouped, inner, table.boolean("portfolio") if shape.scenarios else lift(0))
+    portfolio = table.boolean("portfolio") if shape.scenarios else lift(0)
+    row = _Row(kinds, order, head, grouped, inner, portfolio, add_flags(table, parameters.modules, portfolio))
     used = row.account + kinds["system"] + row.head + row.order
     table.require("one_class", used * (used - 1))
 
@@ -110,11 +114,12 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     notional = table.witness("notional")
     table.require("notional", notional - magnitude * price)
     equity = modules.equity(collateral - pay, position, price)
-    maintenance = _maintenance(table, row, market, notional)
+    required = _required(table, row, market, notional)
     equity = _summed(table, row, "equity", row.account, equity)
-    maintenance = _summed(table, row, "maintenance", row.tiered, maintenance)
-    if shape.scenarios:
-        maintenance = modules.conclude(equity, maintenance, 0, _add_scan(table, row, market, position)).maintenance
+    required = _summed(table, row, "maintenance", row.tiered, required)
+    worst = _add_scan(table, row, market, position) if shape.scenarios else lift(0)
+    usual = modules.conclude(equity, required, 0, worst).maintenance
+    maintenance = chosen(row.flags, usual, lambda module: module.conclude(equity, required, 0, worst).maintenance)
     _add_classes(table, kinds, equity, maintenance, notional)
 
     # What markets have left are their public terms: nothing, but of options that have expired
@@ -155,7 +160,11 @@ def _add_places(table: Table, row: _Row, position: Expression) -> Expression:
     if row.portfolio.constant is None:
         table.require("portfolio_group", row.portfolio * (1 - row.head - row.grouped))
         table.require("portfolio_follows", row.grouped * (row.portfolio - query("portfolio").at(-1)))
-    head = HEAD + MODULE_UNIT * (modules.CROSS.id + row.portfolio)
+    for flag in row.flags.values():
+        name = flag.arguments[0]
+        table.require(f"{name}_group", flag * (1 - row.head - row.grouped))
+        table.require(f"{name}_follows", row.grouped * (flag - flag.at(-1)))
+    head = HEAD + MODULE_UNIT * module_id(row.portfolio, row.flags)
     return row.head * head + row.grouped * (MEMBER + OFFSET_UNIT * offset)
 
 
@@ -182,14 +191,14 @@ def _add_scan(table: Table, row: _Row, market: Expression, position: Expression)
     return worst
 
 
-def _maintenance(table: Table, row: _Row, market: Expression, notional: Expression) -> Expression:
-    """MM by the tier with lower <= n < upper."""
+def _required(table: Table, row: _Row, market: Expression, notional: Expression) -> Expression:
+    """What maintenance asks of the cell, by the tier with lower <= n < upper."""
     used, requirement = row.tiered, MAINTENANCE + ADDONS * row.portfolio
     lower, upper, rate, deduction = (table.witness(f"tier_{name}") for name in ("lower", "upper", "rate", "deduction"))
     table.send("tier", "tier", used, market, requirement, lower, upper, rate, deduction)
     table.register("tier_above", NOTIONAL_BITS, used * (notional - lower))
     table.register("tier_below", NOTIONAL_BITS, used * (upper - 1 - notional))
-    return modules.requirement(rate, deduction, notional)
+    return required_of(row.flags, rate, deduction, notional, query("negative"))
 
 
 def _add_classes(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits.field import MODULUS
-from circuits.margin.modules import MODULES, Module
+from circuits.margin.modules import Module, with_id
 
 EMPTY, ACCOUNT, SYSTEM = 0, 1, 2
 ORDER = 3  # counts the fills of an order
@@ -73,9 +73,12 @@ class Cell:
         return self.kind % MODULE_UNIT == HEAD
 
     @property
-    def module(self) -> Module:
-        """Of a head, the risk module that its group is judged by."""
-        return MODULES[self.kind // MODULE_UNIT]
+    def module(self) -> type[Module]:
+        """Of a head, the risk module that its group is judged by; ValueError where none is registered."""
+        module = with_id(self.kind // MODULE_UNIT)
+        if module is None:
+            raise ValueError(f"no module has the id {self.kind // MODULE_UNIT}")
+        return module
 
     @property
     def offset(self) -> int:
@@ -112,7 +115,8 @@ def unpack(value: int) -> Cell:
         kind,
     )
     member = cell.is_member and 1 <= cell.offset < GROUP_MAX
-    head = kind in (head_kind(module) for module in MODULES if module.groups)
+    module = with_id(kind // MODULE_UNIT) if cell.is_head else None
+    head = module is not None and module.groups
     if not (member or head or kind in (ACCOUNT, SYSTEM, ORDER)) or not -POSITION_MAX <= cell.position <= POSITION_MAX:
         raise ValueError(f"no cell has the value {value}")
     if kind == SYSTEM and (cell.position or cell.index or cell.market):
@@ -124,7 +128,7 @@ def unpack(value: int) -> Cell:
     return cell
 
 
-def head_kind(module: Module) -> int:
+def head_kind(module: Module | type[Module]) -> int:
     """The kind of the head of a group that is judged by this module."""
     return HEAD + MODULE_UNIT * module.id
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from circuits.circuit import Circuit
 from circuits.margin.book import book_table
 from circuits.margin.fills import fills_table
+from circuits.margin.formulas import fitting
 from circuits.margin.groups import groups_table
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import scenarios_table
@@ -36,14 +37,14 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
     check_integer("markets", len(parameters.markets), 1, 1 << shape.limb_bits)
     tables = [transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)]
     if shape.groups:
-        tables.append(groups_table(shape))
+        tables.append(groups_table(parameters, shape))
     if shape.scenarios:
         tables.append(scenarios_table(shape, scenarios_of(parameters, shape)))
     if shape.orders:
         tables.append(fills_table(shape))
     if shape.sweep:
         tables.append(book_table(parameters, shape))
-    return Circuit(tables)
+    return fitting(Circuit(tables), parameters, shape)
 
 
 def scenarios_of(parameters: Parameters, shape: Shape) -> int:

@@ -21,9 +21,10 @@ from circuits.margin.cell import (
     POSITION_BITS,
     packed,
 )
+from circuits.margin.formulas import Flags, add_flags, module_id, required_of
 from circuits.margin.leg import NOTIONAL_BITS, SIGN_BIAS, TIME_BITS
 from circuits.margin.modules import FUNDING_FRACTION
-from circuits.margin.parameters import Shape
+from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE
 from circuits.table import Table
 
@@ -53,7 +54,7 @@ class _Row:
         return self.member - self.own
 
 
-def groups_table(shape: Shape) -> Table:
+def groups_table(parameters: Parameters, shape: Shape) -> Table:
     """The table of `shape.groups` rows; a pass of a group of n cells takes n of them.
 
     With a table for scenarios, the positions of a portfolio's pass go there.
@@ -62,14 +63,18 @@ def groups_table(shape: Shape) -> Table:
     row = _add_cell(table)
     _add_pass(table, row)
     portfolio = _add_module(table, row) if shape.scenarios else lift(0)
-    _add_memory(table, row, modules.CROSS.id + portfolio)
-    sums = _add_sums(table, row, ADDONS * portfolio)
+    flags = add_flags(table, parameters.modules, portfolio)
+    for flag in flags.values():
+        name = flag.arguments[0]
+        table.require(f"{name}_follows", row.member * (flag - flag.at(-1)))
+    _add_memory(table, row, module_id(portfolio, flags))
+    sums = _add_sums(table, row, ADDONS * portfolio, flags)
     group = row.address - row.offset
     table.receive("own", "own", row.own, row.time, row.address, group)
     if portfolio.constant == 0:
-        table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums)
+        table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, *flags.values())
         return table
-    table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, portfolio)
+    table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, portfolio, *flags.values())
     scanned, short = table.witness("scanned"), table.witness("short")
     table.require("scanned", scanned - row.counted * portfolio)
     table.require("short", short - query("negative") * row.magnitude)
@@ -122,7 +127,7 @@ def _add_memory(table: Table, row: _Row, module: Expression) -> None:
     table.send("write", "memory", accessed, row.address, value, row.time)
 
 
-def _add_sums(table: Table, row: _Row, addons: Expression) -> list[Expression]:
+def _add_sums(table: Table, row: _Row, addons: Expression, flags: Flags) -> list[Expression]:
     """Equity, maintenance and initial requirement of the cells counted so far, each settled at the oracle's row.
 
     addons: what the requirement classes of a portfolio are beyond those of others.
@@ -145,7 +150,8 @@ def _add_sums(table: Table, row: _Row, addons: Expression) -> list[Expression]:
     ):
         rate, deduction = table.witness(f"{name}_rate"), table.witness(f"{name}_deduction")
         table.send(name, "tier", row.counted, row.market, requirement + addons, lower, upper, rate, deduction)
-        requirements.append(modules.requirement(rate, deduction, notional))
+        required = required_of(flags, rate, deduction, notional, query("negative"))
+        requirements.append(required)
     terms = (modules.equity(settled, row.position, price), *requirements)
     sums = []
     for name, term in zip(("equity", "maintenance", "initial"), terms, strict=True):

@@ -11,6 +11,7 @@ from circuits.margin.cell import (
     POSITION_BITS,
     packed,
 )
+from circuits.margin.formulas import Flags, chosen, required_of
 from circuits.margin.modules import FUNDING_FRACTION, PRICE_FRACTION
 from circuits.table import Table
 
@@ -62,9 +63,35 @@ class Rest:
     maintenance_after: Expression
     initial: Expression
     scanned: Expression
+    own: "Own | None" = None
 
 
-NO_REST = Rest(*[lift(0)] * 5)
+@dataclass(frozen=True)
+class Own:
+    """Of a key with modules of the venue's own: which one judges the account, and what it makes of the sums.
+
+    maintenance, initial: of the other cells; worst, worst_after: of all of them; factor: the portfolio's.
+    """
+
+    flags: Flags
+    maintenance: Expression
+    initial: Expression
+    worst: Expression
+    worst_after: Expression
+    factor: int
+
+    def maintained(self, usual: Expression, required: Expression, worst: Expression) -> Expression:
+        """M, where the leg's cell requires so much."""
+        total = required + self.maintenance
+        return chosen(self.flags, usual, lambda module: module.conclude(0, total, 0, worst, self.factor).maintenance)
+
+    def initially(self, usual: Expression, required: Expression) -> Expression:
+        """I after."""
+        total, worst = required + self.initial, self.worst_after
+        return chosen(self.flags, usual, lambda module: module.conclude(0, 0, total, worst, self.factor).initial)
+
+
+NO_REST = Rest(lift(0), lift(0), lift(0), lift(0), lift(0))
 
 
 @dataclass(frozen=True)
@@ -93,16 +120,30 @@ class Leg:
     def equity_after(self, price: Expression) -> Expression:
         return self.after.equity(self.after.collateral, price) + self.rest.equity
 
+    def required(self, when: str) -> Expression:
+        """What the cell requires, of the kind of the tier that was looked up: with modules of the venue's own a column,
+        so that what follows stays of degree 5."""
+        if self.rest.own is not None:
+            return query(f"required_{when}")
+        tier, side = (self.tier_before, self.before) if when == "before" else (self.tier_after, self.after)
+        return tier.requirement(side.notional)
+
     def maintenance_before(self) -> Expression:
-        return self.tier_before.requirement(self.before.notional) + self.rest.maintenance
+        required, own = self.required("before"), self.rest.own
+        usual = required + self.rest.maintenance
+        return usual if own is None else own.maintained(usual, required, own.worst)
 
     def maintenance_after(self) -> Expression:
         """MM', where the tier after is one of maintenance."""
-        return self.tier_after.requirement(self.after.notional) + self.rest.maintenance_after
+        required, own = self.required("after"), self.rest.own
+        usual = required + self.rest.maintenance_after
+        return usual if own is None else own.maintained(usual, required, own.worst_after)
 
     def initial_after(self) -> Expression:
         """IM', where the tier after is one of initial margin."""
-        return self.tier_after.requirement(self.after.notional) + self.rest.initial
+        required, own = self.required("after"), self.rest.own
+        usual = required + self.rest.initial
+        return usual if own is None else own.initially(usual, required)
 
     def initial_room(self, price: Expression) -> Expression:
         """D = TV'*2^16 - IM': not negative under rule (A)."""
@@ -144,6 +185,19 @@ def _side(table: Table, when: str, index: Expression) -> Side:
 
 def _tier(table: Table, name: str) -> Tier:
     return Tier(*[table.witness(f"{name}_{part}") for part in TIER_PARTS])
+
+
+def add_requirements(table: Table, leg: Leg) -> None:
+    """What the leg's cell requires before and after, by its module: nothing without modules of the venue's own."""
+    if leg.rest.own is None:
+        return
+    for when, tier, side, sign in (
+        ("before", leg.tier_before, leg.before, "negative"),
+        ("after", leg.tier_after, leg.after, "negative_after"),
+    ):
+        column = table.witness(f"required_{when}")
+        required = required_of(leg.rest.own.flags, tier.rate, tier.deduction, side.notional, query(sign))
+        table.require(f"required_{when}", column - required)
 
 
 def add_funding(table: Table, leg: Leg, settled: Expression, index: Expression) -> None:

@@ -1,10 +1,11 @@
 """What a leg has to do with its group: its place behind the head, how a group grows and shrinks, and what a member's
 margin rule asks of the others."""
 
-from circuits.expression import Expression, query
+from circuits.expression import Expression, lift, query
 from circuits.margin.cell import ACCOUNT, HEAD, MEMBER, MODULE_UNIT, OFFSET_UNIT, ROOM_UNIT, SYSTEM
+from circuits.margin.formulas import flag_name
 from circuits.margin.kinds import Row
-from circuits.margin.leg import NO_REST, Leg, Rest
+from circuits.margin.leg import NO_REST, Leg, Own, Rest
 from circuits.margin.modules import conclude
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import LOSS_BITS
@@ -21,40 +22,49 @@ def add_rest(table: Table, parameters: Parameters, shape: Shape) -> Rest:
     if not shape.groups:
         return NO_REST
     equity, maintenance, initial = (table.witness(f"rest_{name}") for name in SUMS)
+    flags = {module: table.witness(flag_name(module)) for module in parameters.modules}
+    nothing = lift(0)
     if not shape.scenarios or parameters.portfolio is None:
-        return Rest(equity, maintenance, maintenance, initial, NO_REST.scanned)
+        own = Own(flags, maintenance, initial, nothing, nothing, 0) if flags else None
+        return Rest(equity, maintenance, maintenance, initial, NO_REST.scanned, own)
     before, after, scanned = table.witness("worst"), table.witness("worst_after"), table.boolean("scanned")
     table.require("unscanned", (1 - scanned) * before)
     table.require("unscanned_after", (1 - scanned) * after)
     sums, factor = (equity, maintenance, initial), parameters.portfolio.initial_factor
     risk, risk_after = (conclude(*sums, worst, factor) for worst in (before, after))
-    return Rest(equity, risk.maintenance, risk_after.maintenance, risk_after.initial, scanned)
+    own = Own(flags, maintenance, initial, before, after, factor) if flags else None
+    return Rest(equity, risk.maintenance, risk_after.maintenance, risk_after.initial, scanned, own)
 
 
-def add_membership(table: Table, row: Row, leg: Leg, time: Expression) -> None:
+def add_membership(table: Table, row: Row, leg: Leg, time: Expression, parameters: Parameters) -> None:
     """Nothing, in a key without groups."""
     if row.member.constant == 0:
         return
     offset = table.register("offset", OFFSET_BITS)
     group = leg.address - offset
-    _add_growth(table, row, leg, offset, group)
+    _add_growth(table, row, leg, offset, group, parameters)
     linked = table.witness("linked")
     judged = row.of(*JUDGED) + row.first * row.kind["transfer"] + row.second * row.kind["cover"]
     table.require("linked", linked - row.member * judged)
     sums = [query(f"rest_{name}") for name in SUMS]
     for name, column in zip(SUMS, sums, strict=True):
         table.require(f"rest_{name}", column * (1 - linked))
+    flags = [query(flag_name(module)) for module in parameters.modules]
+    for flag in flags:
+        table.require(flag.arguments[0], flag * (1 - linked))
     table.send("own", "own", linked, time, leg.address, group)
     scanned = leg.rest.scanned
     if scanned.constant == 0:
-        table.send("sums", "sums", linked, time, group, query("tick"), *sums)
+        table.send("sums", "sums", linked, time, group, query("tick"), *sums, *flags)
         return
-    table.send("sums", "sums", linked, time, group, query("tick"), *sums, scanned)
+    table.send("sums", "sums", linked, time, group, query("tick"), *sums, scanned, *flags)
     table.require("scanned", scanned * (1 - linked))
     _add_scan(table, row, leg, time, group)
 
 
-def _add_growth(table: Table, row: Row, leg: Leg, offset: Expression, group: Expression) -> None:
+def _add_growth(
+    table: Table, row: Row, leg: Leg, offset: Expression, group: Expression, parameters: Parameters
+) -> None:
     """A member is so far behind its head as its head has cells before it."""
     kind, member, first = row.kind, row.member, row.first
     grows, shrinks = first * kind["join"], first * kind["leave"]
@@ -65,12 +75,17 @@ def _add_growth(table: Table, row: Row, leg: Leg, offset: Expression, group: Exp
     table.require("join_place", grows * (offset - leg.before.position.at(1)))
     table.require("leave_place", shrinks * (offset - leg.after.position.at(1)))
     room = query("amount") - leg.after.collateral * ROOM_UNIT
-    if leg.rest.scanned.constant == 0:
+    known = parameters.group_modules(leg.rest.scanned.constant != 0)
+    if len(known) == 1:
         table.require("form_room", kind["form"] * room)
         return
     module = table.witness("module")  # of a head; an L1 `open` of a group adds to its room's amount the module - 1
     table.require("form_room", kind["form"] * (room - module + 1))
-    table.require("module", row.head * (module - 1) * (module - 2))
+    # Of four the law has no degree left for the selector: then every row states one.
+    one_of = lift(1) if parameters.modules else row.head
+    for choice in known:
+        one_of = one_of * (module - choice.id)
+    table.require("module", one_of)
 
 
 def _add_scan(table: Table, row: Row, leg: Leg, time: Expression, group: Expression) -> None:

@@ -9,29 +9,13 @@ Equity is in quote * 2^-16, requirements are in quote * 2^-32, rates and factors
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, TypeVar
+
+M = TypeVar("M", bound="Module")
 
 PRICE_FRACTION = 16  # bits behind the point of a price, and of every rate
 FUNDING_FRACTION = 32  # bits behind the point of a funding index
-
-
-@dataclass(frozen=True)
-class Module:
-    """How an account is judged. groups: it has a head and members; scans: the scenarios take part."""
-
-    id: int
-    name: str
-    groups: bool
-    scans: bool
-
-
-ISOLATED, CROSS, PORTFOLIO = (
-    Module(0, "isolated", groups=False, scans=False),
-    Module(1, "cross", groups=True, scans=False),
-    Module(2, "portfolio", groups=True, scans=True),
-)
-MODULES = (ISOLATED, CROSS, PORTFOLIO)
-"""By their ids, which the heads of groups state."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +25,75 @@ class Risk:
     equity: Any
     maintenance: Any
     initial: Any
+
+
+class Module:
+    """How an account is judged: what it requires of each cell, and what the sums over its cells make.
+
+    id: what the head of a group states. groups: an account has a head and members; scans: the scenarios take part, and
+    the tiers are the add-ons of the portfolio's instruments.
+
+    A venue's own module is a frozen dataclass in a file of its own that derives from this class: its fields are
+    integers, committed as parameters, and it says otherwise what `requirement` or `conclude` say here. Both are
+    polynomials, for they run over expressions too: sums, differences and products, no branches.
+    `circuits.margin.formulas` checks them.
+    """
+
+    id: ClassVar[int]
+    name: ClassVar[str]
+    groups: ClassVar[bool] = True
+    scans: ClassVar[bool] = False
+
+    def requirement(self, rate: Any, deduction: Any, notional: Any, short: Any) -> Any:
+        """Of one cell, in quote * 2^-32, at the rate and deduction of its tier, of maintenance or initial margin;
+        short: 1 where its position is negative, else 0."""
+        return requirement(rate, deduction, notional)
+
+    def conclude(self, equity: Any, maintenance: Any, initial: Any, worst: Any = 0, factor: Any = 0) -> Risk:
+        """Of the account, from sums over its cells: as `conclude` below."""
+        return conclude(equity, maintenance, initial, worst, factor)
+
+
+class Isolated(Module):
+    id, name, groups = 0, "isolated", False
+
+
+class Cross(Module):
+    id, name = 1, "cross"
+
+
+class Portfolio(Module):
+    id, name, scans = 2, "portfolio", True
+
+
+ISOLATED, CROSS, PORTFOLIO = Isolated(), Cross(), Portfolio()
+BUILT_IN: tuple[Module, ...] = (ISOLATED, CROSS, PORTFOLIO)
+ENTRY_POINTS = "zkmargin.modules"
+"""The group of entry points by which an installed package brings modules: name of the module = its class."""
+
+_registered: dict[str, type[Module]] = {type(module).name: type(module) for module in BUILT_IN}
+
+
+def register(module: type[M]) -> type[M]:
+    """Makes a module known by its name and id, as a decorator of its class. ValueError where another one has either."""
+    for known in _registered.values():
+        if (known.id == module.id) != (known.name == module.name):
+            raise ValueError(f"module {module.name}, id {module.id}: {known.name} has id {known.id}")
+    _registered[module.name] = module
+    return module
+
+
+def named(name: str) -> type[Module] | None:
+    """The class of a module that is registered, or brought by an installed package; None where there is none."""
+    if name not in _registered:
+        for point in entry_points(group=ENTRY_POINTS, name=name):
+            point.load()
+    return _registered.get(name)
+
+
+def with_id(module_id: int) -> type[Module] | None:
+    """The class of a registered module."""
+    return next((module for module in _registered.values() if module.id == module_id), None)
 
 
 def equity(collateral: Any, position: Any, price: Any) -> Any:

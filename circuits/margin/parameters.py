@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from circuits.margin.cell import MARKET_MAX, POSITION_MAX
+from circuits.margin.formulas import check_modules, read_module
+from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from circuits.margin.portfolio import Portfolio
 from circuits.margin.reading import at_path, exact_fields, read_list
 from circuits.margin.tiers import (
@@ -90,7 +92,7 @@ class Market:
 class Parameters:
     """The rules of one rollup. Bands and fee caps are over 2^16, cells are addresses, genesis_time is in seconds.
 
-    portfolio: what groups with portfolio margin are judged by, where there are any.
+    portfolio: what groups with portfolio margin are judged by, where there are any. modules: of the venue's own.
     """
 
     markets: tuple[Market, ...]
@@ -102,6 +104,7 @@ class Parameters:
     liquidation_fee_cap: int
     genesis_time: int
     portfolio: Portfolio | None = None
+    modules: tuple[Module, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < len(self.markets) <= MARKET_MAX + 1:
@@ -119,6 +122,7 @@ class Parameters:
         check_integer("genesis_time", self.genesis_time, 0, TIME_LIMIT - 1)
         if self.portfolio is not None:
             self._check_portfolio(self.portfolio)
+        check_modules(self)
 
     @property
     def has_options(self) -> bool:
@@ -136,6 +140,15 @@ class Parameters:
             return self.markets
         pairs = zip(self.markets, self.portfolio.instruments, strict=True)
         return tuple(replace(market, tiers=instrument.addons) for market, instrument in pairs)
+
+    def group_modules(self, scenarios: bool) -> tuple[Module, ...]:
+        """What groups may be judged by. scenarios: the key has a table for them."""
+        known = (CROSS, PORTFOLIO, *self.modules)
+        return tuple(module for module in known if scenarios or not module.scans)
+
+    def module(self, module_id: int) -> Module:
+        """The module of a group's head; KeyError where these parameters have none of this id."""
+        return {module.id: module for module in (CROSS, PORTFOLIO, *self.modules)}[module_id]
 
     def _check_portfolio(self, portfolio: Portfolio) -> None:
         """An instrument a market; options have no funding, an underlying that is none, and expire after genesis."""
@@ -158,16 +171,20 @@ class Parameters:
         """Plain dicts, lists, strings and integers (some beyond 64 bits); without a portfolio where there is none, and
         without the supply caps of markets that are no assets."""
         result = _told(json.loads(json.dumps(asdict(self))), "portfolio")
+        own = [{"name": module.name, **told} for module, told in zip(self.modules, result.pop("modules"), strict=True)]
+        result |= {"modules": own} if own else {}
         return result | {"markets": [_told(market, "supply_cap") for market in result["markets"]]}
 
     @classmethod
     def from_json(cls, data: object) -> "Parameters":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
-        values = exact_fields(cls, {"portfolio": None} | data if isinstance(data, dict) else data, "parameters")
+        optional: dict[str, object] = {"portfolio": None, "modules": []}
+        values = exact_fields(cls, optional | data if isinstance(data, dict) else data, "parameters")
         if values["portfolio"] is not None:
             values["portfolio"] = Portfolio.from_json(values["portfolio"])
         markets = [_market(item, f"markets[{i}]") for i, item in enumerate(read_list(values["markets"], "markets"))]
-        return cls(**(values | {"markets": tuple(markets)}))
+        own = [read_module(item, f"modules[{i}]") for i, item in enumerate(read_list(values["modules"], "modules"))]
+        return cls(**(values | {"markets": tuple(markets), "modules": tuple(own)}))
 
 
 OPTIONS = ("groups", "scenarios", "sweep", "orders", "slots")

@@ -3,6 +3,7 @@
 from circuits.circuit import Circuit
 from circuits.margin.book import book_table
 from circuits.margin.circuit import lookups_table, scenarios_of
+from circuits.margin.formulas import fitting
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import scenarios_table
 
@@ -13,4 +14,4 @@ def solvency_circuit(parameters: Parameters, shape: Shape) -> Circuit:
     tables = [book_table(parameters, shape), lookups_table(parameters, shape)]
     if shape.scenarios:
         tables.append(scenarios_table(shape, scenarios_of(parameters, shape)))
-    return Circuit(tables)
+    return fitting(Circuit(tables), parameters, shape)

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from circuits.field import MODULUS
 from circuits.margin.assets import asset_of, cap_of, check_assets, supplied_after
 from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
-from circuits.margin.modules import CROSS, PORTFOLIO
+from circuits.margin.modules import CROSS
 from circuits.margin.orders import ID_SHIFT
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Portfolio
@@ -145,10 +145,11 @@ def most_room(portfolio: Portfolio | None, groups: int, scenarios: int) -> int:
 def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> None:
     """An account of a market, or where the key has groups, one with room for so many cells and no system cell."""
     room, rest = divmod(row.amount, ROOM_UNIT)
-    if not shape.groups or rest > (PORTFOLIO.id - CROSS.id if shape.scenarios else 0) or room < 2:
+    modules = {module.id - CROSS.id: module for module in parameters.group_modules(shape.scenarios > 0)}
+    if not shape.groups or rest not in modules or room < 2:
         require(row.amount <= len(parameters.markets), f"{name}: no such market")
         return
-    most = most_room(parameters.portfolio if rest else None, shape.groups, shape.scenarios)
+    most = most_room(parameters.portfolio if modules[rest].scans else None, shape.groups, shape.scenarios)
     require(room <= most, f"{name}: a group has at most {most} cells")
     cells = range(row.cell, row.cell + room)
     require(cells[-1] < shape.accounts, f"{name}: the group reaches beyond the cells of accounts")

@@ -56,9 +56,13 @@ class Tier:
 
     def requirement(self, notional: int, kind: Requirement) -> int:
         """rate * notional - deduction, exact, for a notional of this tier."""
+        return int(modules.requirement(*self.terms(kind), notional))
+
+    def terms(self, kind: Requirement) -> tuple[int, int]:
+        """Rate and deduction."""
         if kind == "maintenance":
-            return int(modules.requirement(self.maintenance_rate, self.maintenance_deduction, notional))
-        return int(modules.requirement(self.initial_rate, self.initial_deduction, notional))
+            return self.maintenance_rate, self.maintenance_deduction
+        return self.initial_rate, self.initial_deduction
 
 
 def check_tiers(tiers: Sequence[Tier]) -> None:

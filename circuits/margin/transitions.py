@@ -18,7 +18,15 @@ from circuits.margin.asset_legs import (
 )
 from circuits.margin.fills import add_ordered_legs
 from circuits.margin.kinds import GROUP_PAIR_KINDS, L1_CODES, Row, add_kinds
-from circuits.margin.leg import SIGN_BIAS, Leg, add_funding, add_leg, add_memory, add_tier_lookup
+from circuits.margin.leg import (
+    SIGN_BIAS,
+    Leg,
+    add_funding,
+    add_leg,
+    add_memory,
+    add_requirements,
+    add_tier_lookup,
+)
 from circuits.margin.membership import add_cell_kinds, add_membership, add_rest
 from circuits.margin.modules import PRICE_FRACTION
 from circuits.margin.parameters import Parameters, Shape
@@ -45,7 +53,8 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     for name in ("tick", "price", "oracle_index", "queue", "amount"):
         table.witness(name)
     leg = add_leg(table, add_rest(table, parameters, shape))
-    add_membership(table, row, leg, time)
+    add_membership(table, row, leg, time, parameters)
+    add_requirements(table, leg)
     _add_oracle(table)
     _add_cells(table, row, leg, time, parameters)
     _add_l1(table, row, leg, parameters)

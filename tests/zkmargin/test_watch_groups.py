@@ -9,13 +9,16 @@ import pytest
 from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from tests.circuits.margin.groups_story import P_BTC, P_CALL, P_ETH, P_PUT, SCENARIOS, parameters
+from tests.circuits.margin.venue_modules import Directional, Stressed
 from zkmargin.machine import Machine
 from zkmargin.risk import accounts_below, risk_actions
 from zkmargin.state import State
 from zkmargin.transactions import Deleverage, Tick
 from zkmargin.watch_groups import WatchedGroups, judged
 
-RULES = parameters()
+OWN = Directional(9000, 2), Stressed(110_000)
+RULES = replace(parameters(), modules=OWN)
+MODULES = (CROSS, PORTFOLIO, *OWN)
 INSTRUMENTS = RULES.portfolio.instruments if RULES.portfolio is not None else ()
 ROOM, GROUPS, CELLS = 8, 60, 1024
 START = (P_BTC, P_ETH, P_CALL, P_PUT)
@@ -49,7 +52,7 @@ def book(seed: int) -> dict[int, Cell]:
     rng, cells = Random(seed), {}
     for number in range(GROUPS):
         head, members = 2 + number * ROOM, rng.randrange(1, ROOM)
-        module = PORTFOLIO if number % 2 else CROSS
+        module = MODULES[number % len(MODULES)]
         cells[head] = Cell(ROOM, members + 1, 0, 0, head_kind(module))
         for offset in range(1, members + 1):
             market = rng.randrange(4)
@@ -202,7 +205,7 @@ def test_a_group_that_joins_and_one_that_is_emptied() -> None:
     assert new in found and gone not in found and found == below(machine)
 
 
-@pytest.mark.parametrize("module", [CROSS, PORTFOLIO])
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("market", range(2))
 @pytest.mark.parametrize("position", [1000, -1000])
 def test_each_market_alone_and_step_by_step(module: Module, market: int, position: int) -> None:

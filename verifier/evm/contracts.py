@@ -93,6 +93,8 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
 
 def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
     parameters, shape = decode_parameters(key.parameters)
+    if parameters.modules:
+        raise ValueError("the contracts know no modules of a venue's own")
     if shape.scenarios:
         raise ValueError("the contracts know no portfolios: they read no scenarios")
     if parameters.assets:

@@ -1,5 +1,6 @@
 """A batch with every kind of transition on members of groups, under cross and under portfolio margin, with options."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -116,12 +117,12 @@ def second_tick() -> Tick:
     return Tick(6000, rows, ((), (), CALLS, ()))
 
 
-def story_steps(machine: Machine) -> list[tuple[str, Transaction]]:
-    """Named transactions, all of them valid one after the other."""
+def story_steps(machine: Machine, formed: tuple[str, str]) -> list[tuple[str, Transaction]]:
+    """Named transactions, all of them valid one after the other. formed: the modules of the new groups."""
     first: list[tuple[str, Transaction]] = [
         ("", first_tick()),
-        ("form", Form(48, 4, 0)),
-        ("form_portfolio", Form(52, 4, 1, "portfolio")),
+        ("form", Form(48, 4, 0, formed[0])),
+        ("form_portfolio", Form(52, 4, 1, formed[1])),
         ("join", Join(48, BTC)),
         ("join_portfolio", Join(52, CALL)),
         ("join_again", Join(48, ETH)),
@@ -169,18 +170,28 @@ class Story:
     paper: Paper
 
 
+def judged_by(modules: Mapping[int, Module]) -> dict[int, Cell]:
+    """The cells, with heads that state other modules."""
+    return CELLS | {head: replace(CELLS[head], kind=head_kind(module)) for head, module in modules.items()}
+
+
 @lru_cache(maxsize=2)
 def tell(sweep: bool = False) -> Story:
     """The story; sweep: its batch ends with the solvency of the book."""
-    rules, shape = parameters(), replace(SHAPE, sweep=sweep)
+    return told(parameters(), CELLS, sweep, ("cross", "portfolio"))
+
+
+def told(rules: Parameters, cells: Mapping[int, Cell], sweep: bool, formed: tuple[str, str]) -> Story:
+    """The story under these parameters, over these cells."""
+    shape = replace(SHAPE, sweep=sweep)
     state = State.genesis(rules)
-    state.batch, state.cells = 1, {address: cell.pack() for address, cell in CELLS.items()}
+    state.batch, state.cells = 1, {address: cell.pack() for address, cell in cells.items()}
     builder = BatchBuilder(state, rules, shape)
     machine = Machine(State.genesis(rules), rules, SHAPE.cells, SHAPE.groups, SHAPE.scenarios)
     machine.state.cells = dict(state.cells)
     machine.apply(first_tick())
     places = {}
-    for name, transaction in story_steps(machine):
+    for name, transaction in story_steps(machine, formed):
         refusal = builder.add(transaction)
         assert refusal is None, f"{name} {transaction}: {refusal}"
         places[name] = len(builder.steps) - 1

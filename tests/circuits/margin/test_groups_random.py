@@ -1,6 +1,7 @@
 """Random transactions on accounts, groups and portfolios: what the machine accepts the circuit proves, and its amounts
 are those of fractions."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 from random import Random
@@ -8,6 +9,7 @@ from random import Random
 import pytest
 
 from circuits.margin.circuit import margin_circuit
+from circuits.margin.parameters import Parameters
 from circuits.margin.publics import public_scalars, public_terms
 from circuits.margin.statement import Statement
 from circuits.margin.statement_rules import check_statement
@@ -23,9 +25,11 @@ from tests.circuits.margin.groups_story import (
     PUT,
     PUTS,
     SHAPE,
+    judged_by,
     parameters,
 )
 from tests.circuits.margin.paper import Paper
+from tests.circuits.margin.venue_modules import Directional, Stressed
 from zkmargin.batch import Batch, BatchBuilder
 from zkmargin.context import Context
 from zkmargin.risk import deleverage_cash
@@ -49,7 +53,13 @@ from zkmargin.transactions import (
 )
 from zkmargin.witness import build_assignment
 
-RULES = parameters()
+SURCHARGE, WEIGHT = 300, 70_000
+OWN = Directional(SURCHARGE, 2), Stressed(WEIGHT)
+WORLDS = (
+    (parameters(), CELLS),
+    (replace(parameters(), modules=OWN), judged_by({8: OWN[0], 12: OWN[1], 24: OWN[0], 32: OWN[1], 36: OWN[0]})),
+)
+"""Every other seed's world has modules of the venue's own."""
 MEMBERS = [address for address, cell in CELLS.items() if cell.is_member]
 ACCOUNTS = [2, 3, 4, 5, 6]
 HEADS = [address for address, cell in CELLS.items() if cell.is_head]
@@ -60,9 +70,10 @@ class Stream:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.state = State.genesis(RULES)
-        self.state.batch, self.state.cells = 1, {address: cell.pack() for address, cell in CELLS.items()}
-        self.builder = BatchBuilder(self.state, RULES, SHAPE)
+        self.rules, cells = WORLDS[seed % 2]
+        self.state = State.genesis(self.rules)
+        self.state.batch, self.state.cells = 1, {address: cell.pack() for address, cell in cells.items()}
+        self.builder = BatchBuilder(self.state, self.rules, SHAPE)
         self.time, self.prices = 1000, [100 << 16, 10 << 16]
         self.accepted: list[str] = []
 
@@ -116,7 +127,7 @@ class Stream:
             case 11:
                 return rng.choice(
                     (
-                        Form(48, 4, queue, rng.choice(("cross", "portfolio"))),
+                        Form(48, 4, queue, rng.choice(self.rules.group_modules(True)).name),
                         Join(rng.choice(HEADS), rng.choice((BTC, CALL))),
                         Leave(rng.choice(HEADS)),
                     )
@@ -141,13 +152,13 @@ class Stream:
         return self.builder.finish()
 
 
-def paper_of(batch: Batch) -> Paper:
+def paper_of(rules: Parameters, batch: Batch) -> Paper:
     lists = batch.last_oracle, batch.ticks, batch.next_queue, batch.l1, tuple(batch.diff.items())
     statement = Statement(batch.number, None, None, *lists, scenarios=batch.scenarios)
-    check_statement(statement, RULES, SHAPE)
+    check_statement(statement, rules, SHAPE)
     assert Statement.decode(statement.encode()) == statement == Statement.from_json(statement.to_json())
-    circuit = margin_circuit(RULES, SHAPE)
-    assignment = build_assignment(circuit, RULES, statement, batch.steps, batch.old, batch.new)
+    circuit = margin_circuit(rules, SHAPE)
+    assignment = build_assignment(circuit, rules, statement, batch.steps, batch.old, batch.new)
     return Paper(circuit, assignment, public_scalars(statement), public_terms(statement))
 
 
@@ -155,7 +166,7 @@ def proves(seeds: range) -> set[str]:
     accepted: set[str] = set()
     for seed in seeds:
         stream = Stream(seed)
-        assert paper_of(stream.run(90)).failures() == set(), seed
+        assert paper_of(stream.rules, stream.run(90)).failures() == set(), seed
         accepted |= set(stream.accepted)
     return accepted
 
@@ -177,8 +188,8 @@ def test_what_the_machine_accepts_the_circuit_proves_at_length() -> None:
 
 def in_fractions(stream: Stream, address: int) -> tuple[Fraction, Fraction, Fraction]:
     """Equity, maintenance and initial requirement of a member's group, in quote units, from the rules' words."""
-    state, head = stream.state, address - stream.state.cell(address).offset
-    portfolio, length = state.cell(head).module.scans, state.cell(head).position
+    rules, state, head = stream.rules, stream.state, address - stream.state.cell(address).offset
+    name, portfolio, length = state.cell(head).module.name, state.cell(head).module.scans, state.cell(head).position
     equity = maintenance = initial = Fraction(0)
     losses, shorts = [Fraction(0)] * 16, Fraction(0)
     for place in range(head + 1, head + length):
@@ -186,21 +197,30 @@ def in_fractions(stream: Stream, address: int) -> tuple[Fraction, Fraction, Frac
         price, index = (Fraction(part, 1 << bits) for part, bits in zip(state.rows[cell.market], (16, 32), strict=True))
         cash = cell.collateral - ceil(cell.position * (index - Fraction(cell.index, 1 << 32)))
         equity += cash + cell.position * price
-        assert RULES.portfolio is not None
-        tiers = RULES.portfolio.instruments[cell.market].addons if portfolio else RULES.markets[cell.market].tiers
+        assert rules.portfolio is not None
+        tiers = rules.portfolio.instruments[cell.market].addons if portfolio else rules.markets[cell.market].tiers
         notional = abs(cell.position) * price
         tier = next(tier for tier in tiers if tier.lower <= notional * 65536 < tier.upper)
         maintenance += notional * Fraction(tier.maintenance_rate, 1 << 16) - Fraction(
             tier.maintenance_deduction, 1 << 32
         )
         initial += notional * Fraction(tier.initial_rate, 1 << 16) - Fraction(tier.initial_deduction, 1 << 32)
+        if name == "directional" and cell.position < 0:
+            maintenance += notional * Fraction(SURCHARGE, 1 << 16)
+            initial += notional * Fraction(SURCHARGE, 1 << 16)
         if portfolio:
             charge, *changes = state.vectors[cell.market]
             shorts += max(-cell.position, 0) * Fraction(charge, 1 << 16)
             losses = [loss - cell.position * Fraction(d, 1 << 16) for loss, d in zip(losses, changes, strict=True)]
     worst = max(*losses, shorts) if portfolio else Fraction(0)
-    assert RULES.portfolio is not None
-    return equity, maintenance + worst, initial + worst * Fraction(RULES.portfolio.initial_factor, 1 << 16)
+    assert rules.portfolio is not None
+    factor = Fraction(rules.portfolio.initial_factor, 1 << 16)
+    if name == "directional":
+        return equity, maintenance, 2 * initial
+    if name == "stressed":
+        weight = Fraction(WEIGHT, 1 << 16)
+        return equity, 2 * maintenance + weight * worst, 2 * initial + (weight + factor) * worst
+    return equity, maintenance + worst, initial + worst * factor
 
 
 def in_integers(account: Settled) -> tuple[Fraction, Fraction, Fraction]:
