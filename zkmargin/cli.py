@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 a proof or a batch does not hold, 2 bad input or usage.
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -24,11 +24,13 @@ BAD_INPUT_ERRORS = {
 """What a user can mend, by name: importing the classes would load every package."""
 
 COMMANDS_ELSEWHERE = {
+    "amend": "zkmargin.amend_command:amend",
     "bench": "bench.command:bench",
     "evm": "zkmargin.evm.command:evm",
     "exit": "zkmargin.evm.command:leave",
     "risk": "zkmargin.risk_command:risk",
     "solvency": "zkmargin.solvency_command:solvency",
+    "verify-chain": "zkmargin.chain_command:verify_chain",
     "watch": "zkmargin.watch_command:watch",
 }
 """Commands of other modules, loaded when called."""
@@ -165,17 +167,17 @@ def show(data: dict[str, Any], as_json: bool) -> None:
         click.echo(f"{name:<{width}}  {value}")
 
 
-def pinned_key(path: Path, digest: str | None, load: Callable[[str], Any]) -> Any:
-    """The key of a file; InvalidProof where it is not the one with this digest."""
+def pinned_key(path: Path, digests: Sequence[str], load: Callable[[str], Any]) -> Any:
+    """The key of a file; InvalidProof where some digests are given, and its own is none of them."""
     from verifier import InvalidKey, InvalidProof
 
-    if digest is not None and not re.fullmatch("[0-9a-fA-F]{64}", digest):
+    if not all(re.fullmatch("[0-9a-fA-F]{64}", digest) for digest in digests):
         raise click.BadParameter("expected 64 hex digits", param_hint="--key-digest")
     try:
         key = load(path.read_text())
     except (InvalidKey, UnicodeDecodeError) as error:
         raise InvalidKey(f"{path}: {error}") from error
-    if digest is not None and key.digest != bytes.fromhex(digest):
+    if digests and key.digest not in map(bytes.fromhex, digests):
         raise InvalidProof(f"the digest of {path} is {key.digest.hex()}, not the pinned one")
     return key
 
@@ -387,7 +389,7 @@ def prove(folder: Path, number: int, out: Path | None, backend_name: str, as_jso
     with progress_bar(as_json) as progress:
         summary = rollup.prove(number, progress)
     if out is not None:
-        write_proof(out, rollup.store.key, rollup.store.batch(number))
+        write_proof(out, rollup.history.of(number), rollup.store.batch(number))
     show(summary, as_json)
 
 
@@ -402,17 +404,23 @@ def verify(
     key_file: Path, statement_file: Path, proof: Path, key_digest: str | None, allow_insecure: bool, as_json: bool
 ) -> None:
     """Checks a proof against a key and a statement; needs nothing else."""
-    from circuits.margin.statement import InvalidStatement, Statement
     from verifier import verify
     from verifier.margin import MarginStatement, load_key
 
-    key = pinned_key(key_file, key_digest, load_key)
-    try:
-        statement = Statement.from_json(statement_file.read_text())
-    except (InvalidStatement, UnicodeDecodeError) as error:
-        raise InvalidStatement(f"{statement_file}: {error}") from error
+    key = pinned_key(key_file, [] if key_digest is None else [key_digest], load_key)
+    statement = read_statement(statement_file)
     verify(key, MarginStatement.under(key, statement), proof.read_bytes(), allow_insecure)
     show({"verdict": "accepted", "batch": statement.batch, "key": key.digest.hex(), "setup": key.srs_kind}, as_json)
+
+
+def read_statement(path: Path) -> Any:
+    """The statement in a file; InvalidStatement names it."""
+    from circuits.margin.statement import InvalidStatement, Statement
+
+    try:
+        return Statement.from_json(path.read_text())
+    except (InvalidStatement, UnicodeDecodeError) as error:
+        raise InvalidStatement(f"{path}: {error}") from error
 
 
 @main.command()

@@ -8,6 +8,7 @@ from circuits.margin.parameters import ParameterError, Parameters, Shape
 from circuits.margin.solvency_statement import SolvencyStatement
 from circuits.strict_json import loads
 from verifier.key import VerifyingKey
+from zkmargin.history import Rules
 from zkmargin.store import StoredBatch
 from zkmargin.transactions import Transaction, encode
 
@@ -43,9 +44,12 @@ def write_solvency(folder: Path, key: VerifyingKey, statement: SolvencyStatement
     (folder / "proof.bin").write_bytes(proof)
 
 
-def write_proof(folder: Path, key: str, batch: StoredBatch) -> None:
-    """key.json, statement.json and proof.bin: all that a verifier needs."""
+def write_proof(folder: Path, rules: Rules, batch: StoredBatch) -> None:
+    """key.json, statement.json and proof.bin: all that a verifier needs; amendment.json too, of the first batch under
+    a key that follows another."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "key.json").write_text(key)
+    (folder / "key.json").write_text(json.dumps(rules.key.to_json()))
     (folder / "statement.json").write_text(batch.statement.to_json())
     (folder / "proof.bin").write_bytes(batch.proof or b"")
+    if rules.amendment is not None and rules.first_batch == batch.number:
+        (folder / "amendment.json").write_text(json.dumps(rules.amendment.to_json()))

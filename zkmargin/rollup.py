@@ -13,14 +13,16 @@ from circuits.margin.cell import unpack
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import Statement
+from circuits.margin.succession import Amendment, last_rows
 from prover.backend import Backend, get_backend
 from prover.key import ProvingKey
 from prover.rounds import Progress
 from prover.setup import SRS, load_srs, save_srs
 from verifier import InvalidKey, VerifyingKey, verify
 from verifier.key import INSECURE
-from verifier.margin import MarginStatement, decode_parameters, load_key
+from verifier.margin import MarginStatement
 from zkmargin.batch import Batch, build_batch
+from zkmargin.history import History, Lines, Rules
 from zkmargin.proving import batch_assignment, batch_statement, check_batch, commit_cells, margin_key, prove_batch
 from zkmargin.rules import Refused
 from zkmargin.state import State
@@ -56,12 +58,27 @@ class Rollup:
     def __init__(self, folder: Path, backend: str = "auto", checkpoint: Checkpoint = lambda _: None) -> None:
         self.store = Store.open(folder / STORE, checkpoint)
         self.folder, self._backend_name, self._checkpoint = folder, backend, checkpoint
-        self._proving_key: ProvingKey | None = None
+        self._proving_keys: dict[bytes, ProvingKey] = {}
+        self.history = self._read_history()
+
+    def _read_history(self) -> History:
         try:
-            self.key = load_key(self.store.key)
+            return History(self.store)
         except InvalidKey as error:
             raise StoreError(f"{self.store.path}: damaged: {error}") from error
-        self.parameters, self.shape = decode_parameters(self.key.parameters)
+
+    @property
+    def key(self) -> VerifyingKey:
+        """Of the last batch, as parameters and shape are."""
+        return self.history.present.key
+
+    @property
+    def parameters(self) -> Parameters:
+        return self.history.present.parameters
+
+    @property
+    def shape(self) -> Shape:
+        return self.history.present.shape
 
     def apply_file(self, path: Path) -> dict[str, Any]:
         """Applies a file of transactions as the next batch, or finds the batch that it was applied as.
@@ -81,6 +98,14 @@ class Rollup:
         refusals = [f"line {line}: {reason}" for line, reason in self.store.refusals(known)]
         return {"batch": known, **stored.summary, "refusals": refusals}
 
+    def announce(self, amendment: Amendment, parameters: Parameters, shape: Shape) -> VerifyingKey:
+        """Makes the key of other parameters, which count from `amendment.start` on; StoreError while others are to
+        come, or when a batch was applied since."""
+        key = self._make_key(parameters, shape).verifying
+        self.store.announce(amendment, json.dumps(key.to_json()))
+        self.history = self._read_history()
+        return key
+
     def rebuild(self, number: int) -> tuple[Batch, Statement]:
         """A batch again from its stored input; StoreError when that does not give the stored statement."""
         stored = self.store.batch(number)
@@ -92,7 +117,7 @@ class Rollup:
             cells, rows, first.tick, first.time, told.next_queue, number, chain=told.chain, contract=told.contract
         )
         try:
-            batch = self._build(Path(f"batch {number}"), stored.input, state)
+            batch = self._build(Path(f"batch {number}"), stored.input, state, self.history.of(number))
         except InputError as error:
             raise StoreError(f"{self.store.path}: damaged, or of another program: {error}") from error
         if (batch.ticks, batch.l1) != (told.oracle, told.l1) or batch.diff != _differences(stored):
@@ -116,8 +141,9 @@ class Rollup:
     def check(self, number: int) -> list[Failure]:
         """Every violated law of a batch."""
         batch, statement = self.rebuild(number)
-        circuit = margin_circuit(self.parameters, self.shape)
-        return check_batch(circuit, statement, batch_assignment(circuit, self.parameters, statement, batch))
+        rules = self.history.of(number)
+        circuit = margin_circuit(rules.parameters, rules.shape)
+        return check_batch(circuit, statement, batch_assignment(circuit, rules.parameters, statement, batch))
 
     def prove(self, number: int, progress: Progress | None = None) -> dict[str, Any]:
         """Proves a batch and keeps the proof; a batch that has one keeps it."""
@@ -125,9 +151,10 @@ class Rollup:
         proof = stored.proof
         if proof is None:
             batch, statement = self.rebuild(number)
-            key = self.proving_key()
-            self._require_stated(batch, statement, key)
-            assignment = batch_assignment(key.circuit, self.parameters, statement, batch, key.srs.backend)
+            rules = self.history.of(number)
+            key = self.proving_key(rules)
+            self._require_stated(batch, statement, key, rules.shape)
+            assignment = batch_assignment(key.circuit, rules.parameters, statement, batch, key.srs.backend)
             self._checkpoint("witness built")
             proof = prove_batch(key, statement, assignment, key.srs.backend, progress)
             self._checkpoint("proven")
@@ -140,12 +167,9 @@ class Rollup:
         stored = self.store.batch(number)
         if stored.proof is None:
             raise StoreError(f"{self.store.path}: batch {number} has no proof")
-        verify(
-            self.key,
-            MarginStatement(stored.statement, self.parameters, self.shape),
-            stored.proof,
-            self.key.srs_kind == INSECURE,
-        )
+        rules = self.history.of(number)
+        statement = MarginStatement(stored.statement, rules.parameters, rules.shape)
+        verify(rules.key, statement, stored.proof, rules.key.srs_kind == INSECURE)
         self.store.mark_verified(number)
 
     def describe(self) -> dict[str, Any]:
@@ -153,6 +177,7 @@ class Rollup:
         state, commitment = self.store.state()
         return {
             "key": self.key.digest.hex(),
+            **self._amendments(),
             "setup": self.key.srs_kind,
             **asdict(self.shape),
             "proof bytes": self.key.layout.size,
@@ -169,6 +194,16 @@ class Rollup:
             ],
         }
 
+    def _amendments(self) -> dict[str, Any]:
+        """By which keys this one came about, and what is to come; nothing, where nothing has changed."""
+        rules = [*self.history.rules[1:], *([] if self.history.to_come is None else [self.history.to_come])]
+        told = [
+            {"key": each.key.digest.hex(), **each.amendment.to_json(), "first batch": each.first_batch}
+            for each in rules
+            if each.amendment is not None
+        ]
+        return {"amendments": told} if told else {}
+
     def _supplied(self, state: State) -> dict[str, Any]:
         """Base units of each asset, in a key that has some."""
         names = {self.parameters.markets[market].name: market for market in self.parameters.assets}
@@ -180,40 +215,59 @@ class Rollup:
             raise StoreError(f"there is no cell {address}: the state has {self.shape.cells}")
         return {"cell": address, **asdict(unpack(self.store.state()[0].cells.get(address, 0)))}
 
-    def proving_key(self) -> ProvingKey:
-        """The proving key, checked to be the one of the rollup."""
-        if self._proving_key is None:
-            backend = get_backend(self._backend_name)
-            key = margin_key(self.parameters, self.shape, load_srs(backend, self.folder / SETUP), backend)
-            if key.verifying.digest != self.key.digest:
+    def proving_key(self, rules: Rules | None = None) -> ProvingKey:
+        """The proving key of the present rules, or of others; checked to be the one of the rollup."""
+        rules = rules or self.history.present
+        if rules.key.digest not in self._proving_keys:
+            key = self._make_key(rules.parameters, rules.shape)
+            if key.verifying.digest != rules.key.digest:
                 raise StoreError(f"{self.folder / SETUP}: not the setup that the rollup's key was made under")
-            self._proving_key = key
-        return self._proving_key
+            self._proving_keys = {rules.key.digest: key}
+        return self._proving_keys[rules.key.digest]
 
-    def _require_stated(self, batch: Batch, statement: Statement, key: ProvingKey) -> None:
+    def _make_key(self, parameters: Parameters, shape: Shape) -> ProvingKey:
+        backend = get_backend(self._backend_name)
+        return margin_key(parameters, shape, load_srs(backend, self.folder / SETUP), backend)
+
+    def _require_stated(self, batch: Batch, statement: Statement, key: ProvingKey, shape: Shape) -> None:
         """A proof is made of the cells that the statement commits to; made of others it would be kept, and refused."""
-        inside = all(0 <= address < self.shape.cells for address in batch.old)
+        inside = all(0 <= address < shape.cells for address in batch.old)
         srs, backend = key.srs, key.srs.backend
-        old = commit_cells(srs, backend, self.shape.cells, batch.old) if inside else None
-        if not inside or batch_statement(batch, old, srs, backend, self.shape) != statement:
+        old = commit_cells(srs, backend, shape.cells, batch.old) if inside else None
+        if not inside or batch_statement(batch, old, srs, backend, shape) != statement:
             raise StoreError(f"{self.store.path}: damaged, other cells than batch {statement.batch} starts from")
 
     def _apply(self, path: Path, data: bytes, digest: str, state: State, commitment: tuple[int, int] | None) -> int:
-        batch = self._build(path, data, state)
+        lines = self._parse(path, data)
+        if self.store.amendments() != self.history.stored:
+            self.history = self._read_history()
+        history = self.history
+        rules, amended = history.for_next(path, lines)
+        if amended:
+            state.rows = tuple((row.price, row.index) for row in last_rows(state.oracle_rows(), rules.parameters))
+        batch = self._made(path, lines, state, rules)
         self._checkpoint("built")
-        key = self.proving_key()
-        statement = batch_statement(batch, commitment, key.srs, key.srs.backend, self.shape)
+        key = self.proving_key(rules)
+        statement = batch_statement(batch, commitment, key.srs, key.srs.backend, rules.shape)
         changes = tuple((cell, batch.old.get(cell, 0), batch.new.get(cell, 0)) for cell in batch.diff)
         stored = StoredBatch(batch.number, data, statement, changes, summarise(batch), None, False)
         self._checkpoint("committed")
-        self.store.add_batch(stored, digest, batch.refusals, state, statement.new)
+        self.store.add_batch(stored, digest, batch.refusals, state, statement.new, history.stored, amended)
+        self.history = self._read_history() if amended else history
         return batch.number
 
-    def _build(self, path: Path, data: bytes, state: State) -> Batch:
+    def _build(self, path: Path, data: bytes, state: State, rules: Rules) -> Batch:
+        return self._made(path, self._parse(path, data), state, rules)
+
+    @staticmethod
+    def _parse(path: Path, data: bytes) -> Lines:
         lines = enumerate(data.splitlines(), 1)
-        transactions = [(number, parse(line, path, number)) for number, line in lines if line.strip()]
+        return [(number, parse(line, path, number)) for number, line in lines if line.strip()]
+
+    @staticmethod
+    def _made(path: Path, lines: Lines, state: State, rules: Rules) -> Batch:
         try:
-            return build_batch(state, self.parameters, self.shape, transactions)
+            return build_batch(state, rules.parameters, rules.shape, lines)
         except Refused as refusal:
             raise InputError(path, 1, "", str(refusal)) from refusal
 

@@ -55,7 +55,7 @@ def verify(
     from verifier import verify
     from verifier.solvency import SolvencyClaim, load_solvency_key
 
-    key = pinned_key(key_file, key_digest, load_solvency_key)
+    key = pinned_key(key_file, [] if key_digest is None else [key_digest], load_solvency_key)
     try:
         statement = SolvencyStatement.from_json(statement_file.read_text())
     except (InvalidStatement, UnicodeDecodeError) as error:

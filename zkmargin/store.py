@@ -11,10 +11,13 @@ from typing import Any
 
 from circuits.margin.cell import unpack
 from circuits.margin.statement import Statement
+from circuits.margin.succession import Amendment
+from zkmargin import stored_amendments
 from zkmargin.sqlite_file import BESIDE, StoreError, checksum, connect, errors, flush_folder
 from zkmargin.state import State
+from zkmargin.stored_amendments import StoredAmendment
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SCHEMA = """
 CREATE TABLE rollup (
     id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, head TEXT NOT NULL, checksum TEXT NOT NULL
@@ -71,7 +74,7 @@ class Store:
         with errors(path), closing(connect(unfinished)) as connection, connection:
             checkpoint("file made")
             connection.execute("BEGIN IMMEDIATE")
-            for statement in SCHEMA.split(";\n"):
+            for statement in (*SCHEMA.split(";\n"), stored_amendments.TABLE):
                 connection.execute(statement)
             head = _head(state, None)
             connection.execute("INSERT INTO rollup VALUES (1, ?, ?, ?)", (key, head, _seal(key, head, state.cells)))
@@ -91,7 +94,9 @@ class Store:
         with errors(path), ExitStack() as stack:
             connection = stack.enter_context(closing(connect(path)))
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != SCHEMA_VERSION:
+            if version == SCHEMA_VERSION - 1:
+                stored_amendments.migrate(connection, version + 1)
+            elif version != SCHEMA_VERSION:
                 raise StoreError(f"{path}: of schema version {version}, this program knows {SCHEMA_VERSION}")
             connection.execute("PRAGMA journal_mode = WAL")
             stack.pop_all()
@@ -121,6 +126,33 @@ class Store:
                 unpack(value)
             counters = {name: head[name] for name in COUNTERS}
             return State(cells, rows, **counters), commitment
+
+    def amendments(self) -> list[StoredAmendment]:
+        """In the order in which they were announced; only the last may have no batch yet."""
+        with errors(self.path):
+            return stored_amendments.read(self._connection)
+
+    def announce(self, amendment: Amendment, key: str) -> None:
+        """Keeps an amendment; StoreError while another one is to come, or when the state has moved on."""
+        with self._write() as connection:
+            self._require_pending(False)
+            if json.loads(self._one("SELECT head FROM rollup")[0])["time"] != amendment.announced:
+                raise StoreError(f"{self.path}: a batch was applied by another process")
+            stored_amendments.insert(connection, amendment, key)
+            self._checkpoint("amendment written")
+        self._checkpoint("announced")
+
+    def withdraw(self) -> None:
+        """Takes back the amendment that is to come; StoreError when there is none."""
+        with self._write() as connection:
+            self._require_pending(True)
+            connection.execute("DELETE FROM amendments WHERE first_batch IS NULL")
+            self._checkpoint("amendment deleted")
+        self._checkpoint("withdrawn")
+
+    def _require_pending(self, pending: bool) -> None:
+        if any(each.first_batch is None for each in self.amendments()) != pending:
+            raise StoreError(f"{self.path}: {'no' if pending else 'another'} amendment is to come")
 
     def find_input(self, digest: str) -> int | None:
         """The number of the batch that was made of this input."""
@@ -169,9 +201,18 @@ class Store:
         refusals: Sequence[tuple[int, str]],
         head: State,
         commitment: tuple[int, int] | None,
+        amendments: Sequence[StoredAmendment] = (),
+        amended: bool = False,
     ) -> None:
-        """Stores a batch and the state after it, at once; StoreError when another process has moved the state on."""
+        """Stores a batch and the state after it, at once; StoreError when another process has moved the state on.
+
+        amendments: that were known when it was made; amended: it is the first one under the last of them.
+        """
         with self._write() as connection:
+            if self.amendments() != list(amendments):
+                raise StoreError(f"{self.path}: another process has changed what is announced")
+            if amended:
+                stored_amendments.begin(connection, batch.number)
             if json.loads(self._one("SELECT head FROM rollup")[0])["batch"] != batch.number:
                 raise StoreError(f"{self.path}: batch {batch.number} was applied by another process")
             changes = json.dumps([(address, hex(old), hex(new)) for address, old, new in batch.changes])

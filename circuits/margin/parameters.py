@@ -93,6 +93,7 @@ class Parameters:
     """The rules of one rollup. Bands and fee caps are over 2^16, cells are addresses, genesis_time is in seconds.
 
     portfolio: what groups with portfolio margin are judged by, where there are any. modules: of the venue's own.
+    notice: seconds between the announcement of other parameters and their first tick, at least.
     """
 
     markets: tuple[Market, ...]
@@ -105,6 +106,7 @@ class Parameters:
     genesis_time: int
     portfolio: Portfolio | None = None
     modules: tuple[Module, ...] = ()
+    notice: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < len(self.markets) <= MARKET_MAX + 1:
@@ -120,6 +122,7 @@ class Parameters:
         check_integer("trade_fee_cap", self.trade_fee_cap, 0, FEE_CAP_MAX)
         check_integer("liquidation_fee_cap", self.liquidation_fee_cap, 0, FEE_CAP_MAX)
         check_integer("genesis_time", self.genesis_time, 0, TIME_LIMIT - 1)
+        check_integer("notice", self.notice, 0, TIME_LIMIT - 1)
         if self.portfolio is not None:
             self._check_portfolio(self.portfolio)
         check_modules(self)
@@ -173,12 +176,14 @@ class Parameters:
         result = _told(json.loads(json.dumps(asdict(self))), "portfolio")
         own = [{"name": module.name, **told} for module, told in zip(self.modules, result.pop("modules"), strict=True)]
         result |= {"modules": own} if own else {}
+        if not self.notice:
+            del result["notice"]
         return result | {"markets": [_told(market, "supply_cap") for market in result["markets"]]}
 
     @classmethod
     def from_json(cls, data: object) -> "Parameters":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
-        optional: dict[str, object] = {"portfolio": None, "modules": []}
+        optional: dict[str, object] = {"portfolio": None, "modules": [], "notice": 0}
         values = exact_fields(cls, optional | data if isinstance(data, dict) else data, "parameters")
         if values["portfolio"] is not None:
             values["portfolio"] = Portfolio.from_json(values["portfolio"])

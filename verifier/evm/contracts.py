@@ -13,6 +13,7 @@ from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import encode_oracle
 from circuits.margin.statement_rules import genesis_rows, most_room
 from circuits.margin.totals import COUNTS, SIGNED, Totals
+from verifier.errors import InvalidKey
 from verifier.evm.evaluator import evaluator_codes
 from verifier.evm.symbolic import Memory, traced
 from verifier.evm.transcript import transcript_code
@@ -42,7 +43,7 @@ class Contracts:
 
 
 def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Contracts:
-    """The contracts of a margin key; ValueError for the key of another circuit."""
+    """The contracts of a margin key; InvalidKey for one that they do not know, ValueError for another circuit's."""
     parameters, shape = _decoded(key)
     evaluators = tuple(evaluator_codes(key))
     verifier = traced(key, len(evaluators))
@@ -94,13 +95,13 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
 def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
     parameters, shape = decode_parameters(key.parameters)
     if parameters.modules:
-        raise ValueError("the contracts know no modules of a venue's own")
+        raise InvalidKey("the contracts know no modules of a venue's own")
     if shape.scenarios:
-        raise ValueError("the contracts know no portfolios: they read no scenarios")
+        raise InvalidKey("the contracts know no portfolios: they read no scenarios")
     if parameters.assets:
-        raise ValueError("the contracts know no collateral assets: they hold and pay the quote currency alone")
+        raise InvalidKey("the contracts know no collateral assets: they hold and pay the quote currency alone")
     if parameters.has_options:
-        raise ValueError("the contracts know no options: neither what settles them nor what they leave")
+        raise InvalidKey("the contracts know no options: neither what settles them nor what they leave")
     return parameters, shape
 
 

@@ -85,6 +85,8 @@ def submit(folder: Path, fork: str, out: Path | None, as_json: bool) -> None:
     numbers = [number for number, proven, _ in rollup.store.batches() if proven]
     if numbers != list(range(len(numbers))) or not numbers:
         raise StoreError(f"{folder}: batches are submitted from the first on, and batch 0 or a later one has no proof")
+    if len(rollup.history.rules) > 1:
+        raise StoreError(f"{folder}: its batches have several keys, and the chain in this process has one verifier")
     chain, spent = LocalL1(rollup.key, fork), []
     for number in numbers:
         batch = rollup.store.batch(number)

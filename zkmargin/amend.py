@@ -1,0 +1,72 @@
+"""Announcing other parameters: whether they may follow, and whom they would hurt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from circuits.margin.cell import GROUP_MAX
+from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.portfolio import Vector
+from circuits.margin.succession import Amendment, check_succession, last_rows
+from zkmargin.machine import Machine
+from zkmargin.risk import accounts_below
+from zkmargin.rollup import Rollup
+from zkmargin.rules import Settled
+from zkmargin.state import State
+from zkmargin.watch_groups import judged
+
+
+@dataclass(frozen=True)
+class Hurt:
+    """An account that keeps its maintenance margin under the present rules and would not under others.
+
+    cells: that hold its money. before, after: what equity is above maintenance, in quote * 2^-32.
+    """
+
+    cells: tuple[int, ...]
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Parameters that may follow the present ones. hurt: by address; below: how many are below maintenance already."""
+
+    amendment: Amendment
+    parameters: Parameters
+    shape: Shape
+    hurt: tuple[Hurt, ...]
+    below: int
+
+
+def propose(rollup: Rollup, parameters: Parameters, shape: Shape, start: int) -> Proposal:
+    """What an announcement now would say; ParameterError where the parameters may not follow, or not so soon."""
+    state, _ = rollup.store.state()
+    amendment = Amendment(state.time, start)
+    amendment.check_notice(rollup.parameters)
+    check_succession((rollup.parameters, rollup.shape), (parameters, shape), start)
+    scenarios = rollup.last_scenarios()
+    now = _machine(state, rollup.parameters, rollup.shape, scenarios)
+    then = _machine(state, parameters, shape, scenarios)
+    already = {tuple(cells) for cells in accounts_below(now)}
+    hurt = [cells for cells in map(tuple, accounts_below(then)) if cells not in already]
+    told = tuple(Hurt(cells, _buffer(now, cells[0]), _buffer(then, cells[0])) for cells in hurt)
+    return Proposal(amendment, parameters, shape, told, len(already))
+
+
+def _machine(state: State, parameters: Parameters, shape: Shape, scenarios: Sequence[Vector]) -> Machine:
+    """The state under these parameters at its last rows; new options are told to have no scenarios."""
+    rows = last_rows(state.oracle_rows(), parameters)
+    state = replace(state, rows=tuple((row.price, row.index) for row in rows), vectors=())
+    portfolio = parameters.portfolio
+    if portfolio is not None and shape.scenarios:
+        new = portfolio.instruments[len(scenarios) :]
+        told = (*scenarios, *(() if each.option is None else (0,) * portfolio.scenarios for each in new))
+        state.vectors = portfolio.vectors([row.price for row in rows], state.time, told)
+    return Machine(state, parameters, shape.cells, GROUP_MAX, shape.scenarios)
+
+
+def _buffer(machine: Machine, cell: int) -> int:
+    account: Settled | None = judged(machine, cell)
+    if account is None:
+        raise AssertionError(f"cell {cell} was judged before")
+    return (account.equity << 16) - account.maintenance()
