@@ -48,7 +48,7 @@ def test_truncated_files_are_named(tmp_path: Path) -> None:
 def test_damaged_bytes_are_named_or_without_effect(tmp_path: Path) -> None:
     data, path, source = filled(tmp_path / STORE).read_bytes(), tmp_path / "bad.sqlite", random.Random(3)
     written, named = everything(tmp_path / STORE), 0
-    for _ in range(300):
+    for _ in range(400):
         at = source.randrange(len(data) - 64)
         path.write_bytes(data[:at] + source.randbytes(64) + data[at + 64 :])
         try:
