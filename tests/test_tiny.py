@@ -57,4 +57,9 @@ def test_a_batch_becomes_a_verified_proof(tmp_path: Path) -> None:
     proof = prove_batch(key, statement, assignment, backend)
     verify(key.verifying, MarginStatement.under(key.verifying, statement), proof, allow_insecure=True)
     with pytest.raises(InvalidProof):
-        verify(key.verifying, MarginStatement.under(key.verifying, statement), proof[:-1] + b"\0", allow_insecure=True)
+        verify(
+            key.verifying,
+            MarginStatement.under(key.verifying, statement),
+            proof[:-1] + bytes([proof[-1] ^ 1]),
+            allow_insecure=True,
+        )

@@ -76,7 +76,7 @@ class MarginStatement:
         return public_scalars(self.statement)
 
     def public_columns(self) -> Mapping[ColumnKey, Sequence[int]]:
-        return public_columns(self.statement, self.parameters.portfolio)
+        return public_columns(self.statement, self.parameters.portfolio, self.shape.samples, self.shape.cells)
 
     def public_terms(self) -> Sequence[PublicTerm]:
         return public_terms(self.statement)

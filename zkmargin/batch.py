@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 
 from circuits.field import MODULUS
+from circuits.margin.cadence import Checks
 from circuits.margin.kinds import ASSET_KINDS, L1_CODES, REFUSALS
 from circuits.margin.orders import OrderRow
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.scenarios import block_rows
 from circuits.margin.statement import ASSET_UNIT, L1Row, OracleRow
 from circuits.margin.totals import Sweep
+from zkmargin.dues import checks_of
 from zkmargin.fills import row_of
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, require
@@ -24,7 +26,8 @@ class Batch:
     last_oracle: rows of the last tick before it; ticks: its own, by tick and market. next_queue: the first L1 index it
     may consume. steps: in order, pads between ticks and a final collect included. diff: address -> change
     mod r of each changed cell, ascending. orders: those that are filled, and their signatures. refusals: (line,
-    reason). old, new: all non-empty cells, packed. supplied: of each asset, what there was of it before.
+    reason). old, new: all non-empty cells, packed. supplied: of each asset, what there was of it before. checks: in a
+    key with a cadence, who was late.
     """
 
     number: int
@@ -44,17 +47,19 @@ class Batch:
     orders: tuple[OrderRow, ...] = ()
     signatures: tuple[str, ...] = ()
     supplied: tuple[int, ...] = ()
+    checks: Checks | None = None
 
 
 class BatchBuilder:
     """Applies transactions to `state` one by one, and keeps what fits the tables of `shape`.
 
-    The state is changed in place: who gives up a builder gives up the state with it.
+    The state is changed in place: who gives up a builder gives up the state with it. seed: of the sample, in a key with
+    a cadence.
     """
 
-    def __init__(self, state: State, parameters: Parameters, shape: Shape) -> None:
+    def __init__(self, state: State, parameters: Parameters, shape: Shape, seed: int = 0) -> None:
         self.machine = Machine(state, parameters, shape.cells, shape.groups, shape.scenarios, shape.slots)
-        self.shape, self.state = shape, state
+        self.shape, self.state, self.seed = shape, state, seed
         self.old = dict(state.cells)
         self.last_oracle, self.next_queue = state.oracle_rows(), state.queue
         self.supplied = tuple(state.supplied(market) for market in parameters.assets)
@@ -101,6 +106,7 @@ class BatchBuilder:
             tuple(replace(row, fills=count) for row, (count, _) in self.orders.items()),
             tuple(signature for _, signature in self.orders.values()),
             self.supplied,
+            self._checks(),
         )
         state.batch += 1
         return batch
@@ -148,6 +154,12 @@ class BatchBuilder:
         totals = book_totals(state.cells, parameters, state.oracle_rows(), state.vectors)
         return Sweep(totals, unsettled(state.cells, parameters))
 
+    def _checks(self) -> Checks | None:
+        if not self.shape.samples:
+            return None
+        sizes = (self.shape.samples, self.shape.cells)
+        return checks_of(self.seed, self.steps, self.old, *sizes, self.last_oracle[0].time)
+
     def _rows_scanned(self, step: Step) -> int:
         """Of the scenarios' table, by the portfolios among its legs."""
         changes = step.kind in RESCANNED
@@ -183,10 +195,11 @@ def l1_row(step: Step, queue: int, leg: Leg) -> L1Row:
 
 
 def build_batch(
-    state: State, parameters: Parameters, shape: Shape, transactions: list[tuple[int, Transaction]]
+    state: State, parameters: Parameters, shape: Shape, transactions: list[tuple[int, Transaction]], seed: int = 0
 ) -> Batch:
-    """The batch of numbered transactions, those refused left out; Refused (code no-tick) when it has no tick."""
-    builder = BatchBuilder(state, parameters, shape)
+    """The batch of numbered transactions, those refused left out; Refused (code no-tick) when it has no tick. seed: of
+    the sample, in a key with a cadence."""
+    builder = BatchBuilder(state, parameters, shape, seed)
     for line, transaction in transactions:
         builder.add(transaction, line)
     return builder.finish()

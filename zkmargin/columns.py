@@ -165,4 +165,8 @@ def lookup_columns(
         if ("lookups", f"{name}_tick") in listed:
             rows = zip(listed["lookups", f"{name}_tick"], listed["lookups", f"{name}_market"], strict=True)
             columns[f"{name}_count"] = padded([counts.get(row, 0) for row in rows], size)
-    return columns | {name: padded(values, size) for (_, name), values in listed.items()}
+    if (ticks := listed.get(("lookups", "clock_tick"))) is not None and parameters.cadence is not None:
+        columns["clock_count"] = padded([recorder.clock_uses.get(tick, 0) for tick in ticks], size)
+        bands = [recorder.band_uses.get(band.buffer, 0) for band in parameters.cadence.bands]
+        columns["band_count"] = padded(bands, size)
+    return columns | {name: padded(values, size) for (table, name), values in listed.items() if table == "lookups"}

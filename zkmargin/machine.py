@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+from circuits.margin.cadence import CLOCK_LIMIT
 from circuits.margin.parameters import INDEX_LIMIT, PRICE_LIMIT, TIME_LIMIT, Parameters
 from circuits.margin.portfolio import Vector
 from zkmargin.assets import redeem, supply
 from zkmargin.context import Context
+from zkmargin.dues import check, dated
 from zkmargin.exchange import collect, cover, deleverage, liquidate, trade, transfer
 from zkmargin.groups import form, join, leave
 from zkmargin.operations import close_account, deposit, open_account, settle, touch, withdraw
 from zkmargin.rules import Refused, require
 from zkmargin.state import Leg, State, Step
 from zkmargin.transactions import (
+    Check,
     Close,
     Cover,
     Deleverage,
@@ -52,6 +55,7 @@ _TRANSITIONS: dict[type[Any], Callable[[Context, Any], Step]] = {
     Settle: settle,
     Supply: supply,
     Redeem: redeem,
+    Check: check,
 }
 
 
@@ -79,7 +83,7 @@ class Machine:
 
     def transition(self, transaction: Transaction) -> Step:
         """The step of a transaction other than a tick, not yet written; Refused where no rule allows it."""
-        return _TRANSITIONS[type(transaction)](self.context, transaction)
+        return dated(self.context, _TRANSITIONS[type(transaction)](self.context, transaction))
 
     def collect(self, tick: int) -> Step:
         """The step that ends a batch with fees, not yet written."""
@@ -91,6 +95,8 @@ class Machine:
         require(len(tick.rows) == len(markets), "tick", f"{len(tick.rows)} rows for {len(markets)} markets")
         require(state.tick + 1 < TIME_LIMIT, "tick", "ticks are numbered in 40 bits")
         require(state.time <= tick.time < TIME_LIMIT, "time", f"{tick.time} goes back or leaves 40 bits")
+        room = self.context.parameters.cadence is None or tick.time < CLOCK_LIMIT
+        require(room, "time", f"{tick.time} leaves no room for when accounts are due")
         elapsed = tick.time - state.time
         for market, (price, index), (_, last) in zip(markets, tick.rows, state.rows, strict=True):
             require(1 <= price < PRICE_LIMIT, "price", f"{market.name}: {price} is outside 1..2^48-1")

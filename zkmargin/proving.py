@@ -44,9 +44,23 @@ def batch_statement(batch: Batch, old: Point, srs: SRS, backend: Backend, shape:
     differences."""
     new = total([old, commit_cells(srs, backend, shape.cells, batch.diff)])
     diff = tuple(batch.diff.items()) if shape.published_diff else None
-    rows = (batch.last_oracle, batch.ticks, batch.next_queue, batch.l1)
-    options = (batch.scenarios, batch.sweep, batch.orders, batch.supplied)
-    return Statement(batch.number, old, new, *rows, diff, batch.chain, batch.contract, *options)
+    return Statement(
+        batch.number,
+        old,
+        new,
+        batch.last_oracle,
+        batch.ticks,
+        batch.next_queue,
+        batch.l1,
+        diff,
+        batch.chain,
+        batch.contract,
+        batch.scenarios,
+        batch.sweep,
+        batch.orders,
+        batch.supplied,
+        batch.checks,
+    )
 
 
 def batch_assignment(

@@ -27,6 +27,8 @@ class Recorder:
     oracle_uses: dict[tuple[int, int], int] = field(default_factory=dict)
     vector_uses: dict[tuple[int, int], int] = field(default_factory=dict)
     expired_uses: dict[tuple[int, int], int] = field(default_factory=dict)
+    clock_uses: dict[int, int] = field(default_factory=dict)
+    band_uses: dict[int, int] = field(default_factory=dict)
     passes: list[Values] = field(default_factory=list)
     scans: list[Values] = field(default_factory=list)
     fills: list[Values] = field(default_factory=list)
@@ -50,6 +52,15 @@ class Recorder:
     def expire(self, tick: int, market: int) -> None:
         """Counts a use of the row that says that a market has expired."""
         self.expired_uses[tick, market] = self.expired_uses.get((tick, market), 0) + 1
+
+    def time(self, tick: int) -> int:
+        """Of a tick, its use counted."""
+        self.clock_uses[tick] = self.clock_uses.get(tick, 0) + 1
+        return self.oracle[tick, 0].time
+
+    def count_band(self, buffer: int) -> None:
+        """Counts a use of a band of the cadence."""
+        self.band_uses[buffer] = self.band_uses.get(buffer, 0) + 1
 
     def markets(self, portfolio: bool) -> tuple[Market, ...]:
         """The markets with the tiers that an account, or a portfolio, is judged by."""

@@ -66,7 +66,8 @@ def _digits(cell: Cell) -> Values:
         "negative": negative,
         "position": cell.position,
         "market": cell.market,
-        "settled_index": cell.index + SIGN_BIAS,
+        "settled_index": cell.index_digit + SIGN_BIAS,
+        "due": 0,
         "short": negative * abs(cell.position),
     }
 

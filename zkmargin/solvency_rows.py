@@ -46,6 +46,7 @@ def judge(content: int, parameters: Parameters, rows: Sequence[OracleRow]) -> Ju
         "position": cell.position,
         "market": cell.market,
         "settled_index": cell.index + SIGN_BIAS,
+        "due": cell.due,
     }
     if not cell.holds_money:
         kind = {EMPTY: "empty", SYSTEM: "system", ORDER: "order"}[cell.kind]

@@ -1,9 +1,10 @@
 """The state between transitions, and what a transition reports of itself."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from circuits.margin.cadence import Band
 from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, SYSTEM, Cell, unpack
 from circuits.margin.parameters import Parameters
 from circuits.margin.portfolio import Vector
@@ -30,13 +31,25 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One cell of a transition; settled: its funding was settled at the transition's tick. group: the account that its
-    rule is asked of, where that is not the cell alone."""
+    rule is asked of, where that is not the cell alone. due: in a key with a cadence, when the account was and is due,
+    where the leg knows; late: that it was so before this tick; band: of a check of an account with positions."""
 
     address: int
     before: Cell
     after: Cell
     settled: bool
     group: Group | None = None
+    due: tuple[int, int] | None = None
+    late: bool = False
+    band: Band | None = None
+
+    @property
+    def written(self) -> list[tuple[int, Cell]]:
+        """(address, cell after) of its own cell, and of the head's where its group is due anew."""
+        own = [(self.address, self.after)]
+        if self.group is None or self.due is None or self.due[0] == self.due[1]:
+            return own
+        return [*own, (self.group.head, replace(self.group.cells[0], due=self.due[1]))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,7 @@ class Step:
     @property
     def written(self) -> list[tuple[int, Cell]]:
         """(address, cell after) of all that it writes."""
-        written = [(leg.address, leg.after) for leg in self.legs]
+        written = [each for leg in self.legs for each in leg.written]
         return written + [(fill.order.slot, fill.after) for fill in self.fills]
 
     @property

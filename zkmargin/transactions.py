@@ -75,6 +75,12 @@ class Touch(_Base, frozen=True):
     cell: int
 
 
+class Check(_Base, frozen=True):
+    """One account or two are found above maintenance, in a rollup whose key has a cadence."""
+
+    cells: tuple[int, ...]
+
+
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What the owner of a cell signed (`OrderRow` of circuits/margin/orders.py). signature: r, s and v in hexadecimal,
     for the contract; nobody else asks for it."""
@@ -190,7 +196,7 @@ class Redeem(_Base, frozen=True):
 
 Transaction = (
     Tick | Open | Close | Deposit | Withdraw | Touch | Trade | Transfer | Liquidate | Deleverage | Cover
-    | Form | Join | Leave | Settle | Supply | Redeem
+    | Form | Join | Leave | Settle | Supply | Redeem | Check
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(Transaction)

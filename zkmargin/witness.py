@@ -25,6 +25,7 @@ from prover.words import Words
 from zkmargin.columns import WitnessError, book_columns, columns_of, fill_columns, lookup_columns, scenario_columns
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import CHANGES_POSITION, Leg, Step
+from zkmargin.witness_dues import dues, sample_rows
 from zkmargin.witness_fills import fill_rows
 from zkmargin.witness_groups import grouped, required, unused_pass
 
@@ -54,14 +55,19 @@ def build_assignment(
         told = scenario_vectors(statement.oracle, statement.scenarios, parameters.portfolio)
     recorder = Recorder(parameters, dict(zip(keys, statement.oracle, strict=True)), dict(zip(keys, told)))  # noqa: B905
     kinds = [kind for kind in EVERY_KIND if kind in table.columns]
+    listed = public_columns(statement, parameters.portfolio, *_sizes(circuit))
+    limbs: dict[str, dict[str, Sequence[int]]] = {}
+    scalars = public_scalars(statement)
+    if statement.checks is not None:
+        addresses, samples = listed["samples", "address"], circuit.table("samples")
+        sampled = sample_rows(addresses, old, statement.last_oracle[0].time, recorder)
+        limbs["samples"] = columns_of(samples, sampled, scalars, backend)
     filled = (
         row
-        for place, step in _place(steps, table.size // 2, statement.oracle[0].tick)
+        for place, step in _place(steps, table.size // 2, statement.oracle[0].tick, _sizes(circuit)[0])
         for row in _pair(place, step, kinds, recorder)
     )
-    scalars = public_scalars(statement)
-    transitions = columns_of(table, _counted(filled, scalars["next_queue"]), scalars, backend)
-    limbs = {"transitions": transitions}
+    limbs["transitions"] = columns_of(table, _counted(filled, scalars["next_queue"]), scalars, backend)
     if "join" in kinds:
         groups = circuit.table("groups")
         passed = chain(recorder.passes, repeat(unused_pass(recorder), groups.size - len(recorder.passes)))
@@ -74,19 +80,28 @@ def build_assignment(
         )
     if statement.scenarios:
         limbs["scenarios"] = scenario_columns(circuit, recorder, scalars, backend)
-    lookups = lookup_columns(circuit, parameters, public_columns(statement, parameters.portfolio), limbs, recorder)
+    lookups = lookup_columns(circuit, parameters, listed, limbs, recorder)
+    if statement.checks is not None:
+        limbs["samples"]["address"] = listed["samples", "address"]
     return limbs | {"cells": _cell_columns(circuit.table("cells"), old, new, recorder), "lookups": lookups}
 
 
-def _place(steps: Sequence[Step], size: int, first_tick: int) -> Iterable[tuple[int, Step]]:
-    """Every place of the table with its step: padding between the last step and a final `collect`, or up to the end."""
+def _sizes(circuit: Circuit) -> tuple[int, int]:
+    """Of the sample, 0 in a key without, and of the state."""
+    sizes = {table.name: table.size for table in circuit.tables}
+    return sizes.get("samples", 0), sizes["cells"]
+
+
+def _place(steps: Sequence[Step], size: int, first_tick: int, start: int) -> Iterable[tuple[int, Step]]:
+    """Every place of the table, counted from `start`, with its step: padding between the last step and a final
+    `collect`, or up to the end."""
     if len(steps) > size:
         raise WitnessError(f"{len(steps)} steps for a table of {size} transitions")
     tail = list(steps[-1:]) if steps and steps[-1].kind == "collect" else []
     body = list(steps[: len(steps) - len(tail)])
     tick = body[-1].tick if body else (tail[0].tick if tail else first_tick)
     padding = [Step("pad", tick, None, None)] * (size - len(body) - len(tail))
-    return enumerate([*body, *padding, *tail])
+    return enumerate([*body, *padding, *tail], start)
 
 
 def _counted(filled: Iterator[Values], queue: int) -> Iterator[Values]:
@@ -107,7 +122,7 @@ def _pair(
     first, second = dict(shared), dict(shared)
     if step.kind != "pad":
         first[step.kind] = 1
-    if step.kind in (*PAIR_KINDS, *GROUP_PAIR_KINDS):
+    if step.kind in (*PAIR_KINDS, *GROUP_PAIR_KINDS) or (step.kind == "check" and step.b is not None):
         second[step.kind] = 1
     a = claimed(step, step.a)
     for row, sign, leg in ((first, 1, a), (second, -1, step.b)):
@@ -120,6 +135,8 @@ def _pair(
             row |= _settlement(step, leg, price, recorder)
         if "supply" in kinds:
             row |= _asset(step, step.a if row is first else leg)
+        if "check" in kinds:
+            row |= dues(step, leg, recorder)
     recorder.fills += fill_rows(place, step, recorder)
     first |= {"amount": step.amount, "oversized": int(step.oversized), "market_change": _market_change(step)}
     second |= {"amount": 0, "oversized": 0, "market_change": 0}
@@ -130,8 +147,9 @@ def _pair(
     judged = step.kind in ("refuse", "refuse_redeem")
     refused = judged and not (step.system or step.oversized or step.overdrawn)
     grows = step.kind in CHANGES_POSITION
-    _tiers(first, a, step.rule_a, refused, grows, recorder)
-    _tiers(second, step.b, step.rule_b, False, grows, recorder, step.closeout)
+    checks = step.kind == "check"
+    _tiers(first, a, step.rule_a, refused, grows, recorder, checks=checks)
+    _tiers(second, step.b, step.rule_b, False, grows, recorder, step.closeout, checks)
     return first | required(first, a, recorder), second | required(second, step.b, recorder)
 
 
@@ -196,8 +214,8 @@ def _leg(values: Values, leg: Leg | None, place: int, price: int, recorder: Reco
         "gap": 0 if leg is None else recorder.access(leg.address, place),
         "settled_collateral": before.collateral - pay,
         "funding_dust": (pay << FUNDING_FRACTION) - owed,
-        "index": before.index + SIGN_BIAS,
-        "index_after": after.index,
+        "index": before.index_digit + SIGN_BIAS,
+        "index_after": after.index_digit,
     }
     _half(values, "", before, price)
     _half(values, "_after", after, price)
@@ -220,9 +238,10 @@ def _tiers(
     grows: bool,
     recorder: Recorder,
     closeout: bool = False,
+    checks: bool = False,
 ) -> None:
     """The leg's rule and the tiers that it looks up. refused: a withdrawal or redemption, for want of initial margin;
-    grows: the position may."""
+    grows: the position may; checks: the account is checked."""
     values |= {"initial": int(rule == "initial"), "reducing": int(rule == "reducing"), "open_tier": 0, "long": 0}
     before = after = None
     if leg is not None:
@@ -230,6 +249,8 @@ def _tiers(
         if rule == "reducing":
             before = recorder.maintenance(market, values["notional"], portfolio)
             after = recorder.maintenance(market, values["notional_after"], portfolio, closeout)
+        elif checks:
+            after = recorder.maintenance(market, values["notional_after"], portfolio)
         elif rule == "initial" or refused:
             after, is_open = recorder.initial(market, values["notional_after"], portfolio, grows)
             values["open_tier"] = int(is_open)

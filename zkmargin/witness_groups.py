@@ -13,6 +13,7 @@ _ZEROS = (
     "head", "member", "own", "address", "offset", "time", "tick", "magnitude", "negative", "position", "market",
     "length", "last", "kind", "gap", "price", "oracle_index", "funding_dust", "notional", "open_tier", "lower", "upper",
     "maintenance_rate", "maintenance_deduction", "initial_rate", "initial_deduction",
+    "due", "due_after", "index_written",
     *(f"{name}_sum" for name in SUMS), "portfolio", "scanned", "short",
 )  # fmt: skip
 _UNUSED: Values = dict.fromkeys(_ZEROS, 0) | dict.fromkeys(("collateral", "index", "settled"), SIGN_BIAS)
@@ -37,7 +38,7 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
         member = leg.before.is_member or leg.after.is_member
         if leg.group is not None:
             portfolio = leg.group.is_portfolio
-            rest = _pass(leg.group, leg.address, place, step.tick, recorder)
+            rest = _pass(leg.group, leg.address, place, step.tick, leg.due or (0, 0), recorder)
         if leg.group is not None and portfolio:
             rule = step.rule_a if leg is step.a else step.rule_b
             worst = scan(leg.group, leg, place, step.tick, step.kind in RESCANNED, rule, recorder)
@@ -48,8 +49,8 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
         "member": int(member),
         "offset": max(leg.before.offset, leg.after.offset) if leg is not None and member else 0,
         "linked": int(leg is not None and leg.group is not None),
-        "kind": 0 if leg is None else leg.before.kind,
-        "kind_after": 0 if leg is None else leg.after.kind,
+        "kind": 0 if leg is None else leg.before.kind_digit,
+        "kind_after": 0 if leg is None else leg.after.kind_digit,
         **{f"rest_{name}": value for name, value in rest.items()},
         "module": nothing if head is None else head.module.id,
         "worst": worst[0],
@@ -61,11 +62,12 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
     }
 
 
-def _pass(group: Group, own: int, place: int, tick: int, recorder: Recorder) -> Values:
-    """Appends the rows of a pass to the record; the sums over all members but the leg's own."""
+def _pass(group: Group, own: int, place: int, tick: int, due: tuple[int, int], recorder: Recorder) -> Values:
+    """Appends the rows of a pass to the record; the sums over all members but the leg's own. due: when the group is,
+    before and after."""
     sums, portfolio = dict.fromkeys(SUMS, 0), group.is_portfolio
     module = recorder.parameters.module(group.cells[0].module.id)
-    unused = _UNUSED | flags_of(group.cells[0], recorder)
+    unused = _UNUSED | flags_of(group.cells[0], recorder) | {"due": due[0], "due_after": due[1]}
     for offset, cell in enumerate(group.cells):
         address = group.head + offset
         row = unused | {"address": address, "offset": offset, "time": place + 1, "tick": tick, "kind": cell.kind}
@@ -74,7 +76,8 @@ def _pass(group: Group, own: int, place: int, tick: int, recorder: Recorder) -> 
         if address != own:
             row |= {"collateral": cell.collateral + SIGN_BIAS, "magnitude": abs(cell.position)}
             row |= {"negative": int(cell.position < 0), "position": cell.position, "market": cell.market}
-            row |= {"index": cell.index + SIGN_BIAS, "gap": recorder.access(address, place)}
+            row |= {"index": cell.index_digit + SIGN_BIAS, "gap": recorder.access(address, place)}
+            row |= {"index_written": due[1] if not offset and recorder.parameters.cadence else cell.index}
             row |= {"short": max(-cell.position, 0)}
         if offset and address != own:
             listed = recorder.look_up(tick, cell.market)

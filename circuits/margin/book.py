@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from circuits.expression import Expression, lagrange, lift, public, query, total
 from circuits.margin import modules
+from circuits.margin.cadence import DUE_BITS
 from circuits.margin.cell import (
     ACCOUNT,
     COLLATERAL_BITS,
+    DUE_UNIT,
     HEAD,
     INDEX_BITS,
     INDEX_SHIFT,
@@ -103,6 +105,8 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     low = collateral + position * (1 << POSITION_SHIFT) + settled_index * (1 << INDEX_SHIFT)
     kind = ACCOUNT * (row.account - row.grouped) + SYSTEM * kinds["system"] + ORDER * row.order
     kind = kind + _add_places(table, row, position)
+    if parameters.cadence is not None:
+        kind = kind + DUE_UNIT * table.register("due", DUE_BITS) * (row.account - row.grouped)
     table.require("content", content - low - market * (1 << MARKET_SHIFT) - kind * (1 << KIND_SHIFT))
 
     price, index = table.witness("price"), table.witness("index")

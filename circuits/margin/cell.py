@@ -2,19 +2,20 @@
 
 value = collateral + 2^64 position + 2^130 index + 2^194 market + 2^210 kind  (mod r)
 
-A non-empty cell has kind >= 1, so its value is an integer in (2^209, 2^212): the digits are unique and nothing wraps r.
+A non-empty cell has kind >= 1, so its value is an integer in (2^209, 2^247): the digits are unique and nothing wraps r.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from circuits.field import MODULUS
+from circuits.margin.cadence import DUE_BITS, NEVER
 from circuits.margin.modules import Module, with_id
 
 EMPTY, ACCOUNT, SYSTEM = 0, 1, 2
 ORDER = 3  # counts the fills of an order
 HEAD, MEMBER = 4, 5  # of a group: what makes the kind is in the low bits, above it a module or the member's offset
-OFFSET_UNIT = MODULE_UNIT = 16
+OFFSET_UNIT = MODULE_UNIT = DUE_UNIT = 16  # above the kind of an account of one cell is when it is due
 GROUP_MAX = 64  # cells of a group, its head included
 ROOM_UNIT = 1 << 16  # an L1 `open` of an account has its market + 1 as amount, of a group its room in these units
 
@@ -35,7 +36,7 @@ KIND_SHIFT = 210
 
 # One addition turns every signed digit into an unsigned one in a field of its own width: 64, 66, 64, 16 and 16 bits.
 _BIAS = (1 << 63) + (1 << 65 << POSITION_SHIFT) + (1 << 63 << INDEX_SHIFT)
-_LIMIT = 1 << 226
+_LIMIT = 1 << 210 + 4 + DUE_BITS
 
 
 def packed(collateral: Any, position: Any, index: Any, market: Any, kind: Any) -> Any:
@@ -50,7 +51,8 @@ class Cell:
 
     collateral: quote units; position: signed, base units; index: funding index last settled, 32 fractional bits.
     The head of a group holds its room (the most cells it may have) as collateral and the number it has as position, a
-    slot the id of an order and what is filled of it.
+    slot the id of an order and what is filled of it. due: of an account alone, or a group's head, when it has to be
+    checked again (`circuits.margin.cadence`), in a key that asks for it.
     """
 
     collateral: int = 0
@@ -58,11 +60,27 @@ class Cell:
     index: int = 0
     market: int = 0
     kind: int = EMPTY
+    due: int = 0
 
     def pack(self) -> int:
         """The field element in [0, r) of these digits; the empty cell is 0."""
-        value: int = packed(self.collateral, self.position, self.index, self.market, self.kind)
+        value: int = packed(self.collateral, self.position, self.index_digit, self.market, self.kind_digit)
         return value % MODULUS
+
+    @property
+    def index_digit(self) -> int:
+        """What stands in the place of the index: of a head, when its group is due."""
+        return self.due if self.is_head else self.index
+
+    @property
+    def kind_digit(self) -> int:
+        """What stands in the place of the kind: of an account alone, above it when it is due."""
+        return self.kind + DUE_UNIT * self.due if self.kind == ACCOUNT else self.kind
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it may say when an account is due."""
+        return self.kind == ACCOUNT or self.is_head
 
     @property
     def is_member(self) -> bool:
@@ -106,13 +124,19 @@ def unpack(value: int) -> Cell:
     biased = value + _BIAS
     if not _BIAS < biased < _LIMIT:
         raise ValueError(f"no cell has the value {value}")
-    kind = biased >> KIND_SHIFT
+    kind, due = biased >> KIND_SHIFT, 0
+    index = (biased >> INDEX_SHIFT & (1 << 64) - 1) - (1 << 63)
+    if kind % DUE_UNIT == ACCOUNT:
+        kind, due = ACCOUNT, kind // DUE_UNIT
+    elif kind % MODULE_UNIT == HEAD and 0 <= index <= NEVER:
+        index, due = 0, index
     cell = Cell(
         (biased & (1 << 64) - 1) - (1 << 63),
         (biased >> POSITION_SHIFT & (1 << 66) - 1) - (1 << 65),
-        (biased >> INDEX_SHIFT & (1 << 64) - 1) - (1 << 63),
+        index,
         biased >> MARKET_SHIFT & MARKET_MAX,
         kind,
+        due,
     )
     member = cell.is_member and 1 <= cell.offset < GROUP_MAX
     module = with_id(kind // MODULE_UNIT) if cell.is_head else None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from circuits.circuit import Circuit
 from circuits.margin.book import book_table
+from circuits.margin.dues import add_lookups, samples_table
 from circuits.margin.fills import fills_table
 from circuits.margin.formulas import fitting
 from circuits.margin.groups import groups_table
@@ -35,6 +36,8 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
     check_integer("insurance_cell", parameters.insurance_cell, 0, shape.accounts - 1)
     check_integer("tiers", len(tier_rows(parameters)), 1, 1 << shape.limb_bits)
     check_integer("markets", len(parameters.markets), 1, 1 << shape.limb_bits)
+    if (parameters.cadence is None) != (shape.samples == 0):
+        raise ParameterError("samples", "a table of samples is needed where the parameters have a cadence, only there")
     tables = [transitions_table(parameters, shape), cells_table(shape), lookups_table(parameters, shape)]
     if shape.groups:
         tables.append(groups_table(parameters, shape))
@@ -42,6 +45,8 @@ def margin_circuit(parameters: Parameters, shape: Shape) -> Circuit:
         tables.append(scenarios_table(shape, scenarios_of(parameters, shape)))
     if shape.orders:
         tables.append(fills_table(shape))
+    if shape.samples:
+        tables.append(samples_table(shape))
     if shape.sweep:
         tables.append(book_table(parameters, shape))
     return fitting(Circuit(tables), parameters, shape)
@@ -90,6 +95,8 @@ def lookups_table(parameters: Parameters, shape: Shape) -> Table:
     if parameters.has_options:
         listed, *expired = [table.public(f"expired_{name}") for name in EXPIRED_COLUMNS]
         table.receive("expired", "expired", listed * table.witness("expired_count"), *expired)
+    if shape.samples:
+        add_lookups(table, parameters)
     return table
 
 

@@ -67,14 +67,15 @@ def groups_table(parameters: Parameters, shape: Shape) -> Table:
     for flag in flags.values():
         name = flag.arguments[0]
         table.require(f"{name}_follows", row.member * (flag - flag.at(-1)))
+    dues = _add_dues(table, row) if parameters.cadence is not None else []
     _add_memory(table, row, module_id(portfolio, flags))
     sums = _add_sums(table, row, ADDONS * portfolio, flags)
     group = row.address - row.offset
     table.receive("own", "own", row.own, row.time, row.address, group)
     if portfolio.constant == 0:
-        table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, *flags.values())
+        table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, *flags.values(), *dues)
         return table
-    table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, portfolio, *flags.values())
+    table.receive("sums", "sums", query("last"), row.time, group, row.tick, *sums, portfolio, *flags.values(), *dues)
     scanned, short = table.witness("scanned"), table.witness("short")
     table.require("scanned", scanned - row.counted * portfolio)
     table.require("short", short - query("negative") * row.magnitude)
@@ -117,14 +118,29 @@ def _add_pass(table: Table, row: _Row) -> None:
 
 
 def _add_memory(table: Table, row: _Row, module: Expression) -> None:
-    """Each cell but the leg's own is read, and written as it was."""
+    """Each cell but the leg's own is read, and written as it was; of the head's, when the group is due may change."""
     kind, gap = table.witness("kind"), table.register("gap", TIME_BITS)
     head, member = HEAD + MODULE_UNIT * module, MEMBER + OFFSET_UNIT * row.offset
     table.require("kind", kind - row.head * head - row.member * member)
     value = packed(row.collateral, row.position, row.index, row.market, kind)
     accessed = row.head + row.counted
     table.receive("read", "memory", accessed, row.address, value, row.time - 1 - gap)
+    if "due" in table.columns:
+        value = packed(row.collateral, row.position, query("index_written"), row.market, kind)
     table.send("write", "memory", accessed, row.address, value, row.time)
+
+
+def _add_dues(table: Table, row: _Row) -> list[Expression]:
+    """When the group is due, before and after, as its head states it in the place of an index; the whole pass agrees on
+    both, and its last row tells the leg."""
+    dues = [table.witness(name) for name in ("due", "due_after")]
+    for name, column in zip(("due", "due_after"), dues, strict=True):
+        table.require(f"{name}_follows", row.member * (column - column.at(-1)))
+    due, after = dues
+    table.require("due", row.head * (due - row.index))
+    written = table.witness("index_written")
+    table.require("index_written", written - row.index - row.head * (after - due))
+    return dues
 
 
 def _add_sums(table: Table, row: _Row, addons: Expression, flags: Flags) -> list[Expression]:

@@ -13,7 +13,8 @@ GROUP_PAIR_KINDS = ("join", "leave")
 GROUP_KINDS = ("form", *GROUP_PAIR_KINDS)
 OPTION_KINDS = ("settle",)
 ASSET_KINDS = ("supply", "redeem", "refuse_redeem")
-OPTIONAL_KINDS = GROUP_KINDS + OPTION_KINDS + ASSET_KINDS
+CADENCE_KINDS = ("check",)  # a leg by itself, on either row of a pair
+OPTIONAL_KINDS = GROUP_KINDS + OPTION_KINDS + ASSET_KINDS + CADENCE_KINDS
 EVERY_KIND = KINDS + OPTIONAL_KINDS
 REFUSALS = ("refuse", "refuse_close", "refuse_redeem")
 L1_CODES = {
@@ -23,10 +24,11 @@ L1_CODES = {
 
 
 def kinds_of(parameters: Parameters, shape: Shape) -> tuple[str, ...]:
-    """The kinds that a key has: those of groups, options and assets where it has them."""
+    """The kinds that a key has: those of groups, options, assets and a cadence where it has them."""
     groups = GROUP_KINDS if shape.groups else ()
     options = OPTION_KINDS if parameters.has_options else ()
-    return KINDS + groups + options + (ASSET_KINDS if parameters.assets else ())
+    assets = ASSET_KINDS if parameters.assets else ()
+    return KINDS + groups + options + assets + (() if parameters.cadence is None else CADENCE_KINDS)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Row:
     def head(self) -> Expression:
         """The leg's cell is the head of a group."""
         return self.kind["form"] + self.second * self.of(*GROUP_PAIR_KINDS)
+
+    @property
+    def alone(self) -> Expression:
+        """The leg's cell is an account by itself."""
+        return self.active - self.system - self.member - self.head
 
     @property
     def emptied(self) -> Expression:

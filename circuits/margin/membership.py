@@ -2,7 +2,8 @@
 margin rule asks of the others."""
 
 from circuits.expression import Expression, lift, query
-from circuits.margin.cell import ACCOUNT, HEAD, MEMBER, MODULE_UNIT, OFFSET_UNIT, ROOM_UNIT, SYSTEM
+from circuits.margin.cell import ACCOUNT, DUE_UNIT, HEAD, MEMBER, MODULE_UNIT, OFFSET_UNIT, ROOM_UNIT, SYSTEM
+from circuits.margin.dues import due_columns, due_of
 from circuits.margin.formulas import flag_name
 from circuits.margin.kinds import Row
 from circuits.margin.leg import NO_REST, Leg, Own, Rest
@@ -12,7 +13,7 @@ from circuits.margin.scenarios import LOSS_BITS
 from circuits.table import Table
 
 OFFSET_BITS = 16
-JUDGED = ("withdraw", "refuse", "trade", "liquidate", "deleverage", "redeem", "refuse_redeem")
+JUDGED = ("withdraw", "refuse", "trade", "liquidate", "deleverage", "redeem", "refuse_redeem", "check")
 SUMS = ("equity", "maintenance", "initial")
 
 
@@ -53,11 +54,11 @@ def add_membership(table: Table, row: Row, leg: Leg, time: Expression, parameter
     for flag in flags:
         table.require(flag.arguments[0], flag * (1 - linked))
     table.send("own", "own", linked, time, leg.address, group)
-    scanned = leg.rest.scanned
+    scanned, told = leg.rest.scanned, [*flags, *due_columns(table)]
     if scanned.constant == 0:
-        table.send("sums", "sums", linked, time, group, query("tick"), *sums, *flags)
+        table.send("sums", "sums", linked, time, group, query("tick"), *sums, *told)
         return
-    table.send("sums", "sums", linked, time, group, query("tick"), *sums, scanned, *flags)
+    table.send("sums", "sums", linked, time, group, query("tick"), *sums, scanned, *told)
     table.require("scanned", scanned * (1 - linked))
     _add_scan(table, row, leg, time, group)
 
@@ -107,20 +108,25 @@ def _add_scan(table: Table, row: Row, leg: Leg, time: Expression, group: Express
 
 
 def add_cell_kinds(table: Table, row: Row, fresh: Expression) -> tuple[Expression, Expression]:
-    """The kind of the leg's cell before and after; with groups they have columns, so that tuples stay of degree 1."""
+    """The kind of the leg's cell before and after; with groups or a cadence they have columns, so that tuples stay of
+    degree 1."""
     kind = row.kind
     alone = row.active - row.system
-    if row.member.constant == 0:
+    if row.member.constant == 0 and due_of(table) is None:
         account, system = ACCOUNT * alone, SYSTEM * row.system
         return account - ACCOUNT * kind["open"] + system - SYSTEM * fresh, account - ACCOUNT * kind["close"] + system
     grows, shrinks = row.first * kind["join"], row.first * kind["leave"]
     alone = ACCOUNT * (alone - row.member - row.head)
-    member = MEMBER + OFFSET_UNIT * table.composed(table.limbs("offset"))
+    member = MEMBER + OFFSET_UNIT * (table.composed(table.limbs("offset")) if "offset" in table.registers else 0)
     head = HEAD + MODULE_UNIT * (query("module") if "module" in table.columns else 1)
     before = alone - ACCOUNT * kind["open"] + SYSTEM * (row.system - fresh)
     after = alone - ACCOUNT * kind["close"] + SYSTEM * row.system
-    before = before + (row.member - grows) * member + (row.head - kind["form"]) * head
-    after = after + (row.member - shrinks) * member + row.head * head
+    if row.member.constant is None:
+        before = before + (row.member - grows) * member + (row.head - kind["form"]) * head
+        after = after + (row.member - shrinks) * member + row.head * head
+    if dues := due_of(table):
+        before = before + DUE_UNIT * dues[0] * (row.alone - kind["open"])
+        after = after + DUE_UNIT * dues[1] * (row.alone - kind["close"])
     columns = table.witness("kind"), table.witness("kind_after")
     table.require("kind", columns[0] - before)
     table.require("kind_after", columns[1] - after)

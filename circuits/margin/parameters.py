@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from circuits.margin.cadence import Cadence, renewal
 from circuits.margin.cell import MARKET_MAX, POSITION_MAX
 from circuits.margin.formulas import check_modules, read_module
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
@@ -93,7 +94,8 @@ class Parameters:
     """The rules of one rollup. Bands and fee caps are over 2^16, cells are addresses, genesis_time is in seconds.
 
     portfolio: what groups with portfolio margin are judged by, where there are any. modules: of the venue's own.
-    notice: seconds between the announcement of other parameters and their first tick, at least.
+    notice: seconds between the announcement of other parameters and their first tick, at least. cadence: how often
+    accounts are checked, where that is proven.
     """
 
     markets: tuple[Market, ...]
@@ -107,6 +109,7 @@ class Parameters:
     portfolio: Portfolio | None = None
     modules: tuple[Module, ...] = ()
     notice: int = 0
+    cadence: Cadence | None = None
 
     def __post_init__(self) -> None:
         if not 0 < len(self.markets) <= MARKET_MAX + 1:
@@ -126,6 +129,11 @@ class Parameters:
         if self.portfolio is not None:
             self._check_portfolio(self.portfolio)
         check_modules(self)
+
+    @cached_property
+    def renewal(self) -> int:
+        """For how many seconds whoever has met the initial margin needs no check; 0 in a key without a cadence."""
+        return 0 if self.cadence is None else renewal(self, self.cadence)
 
     @property
     def has_options(self) -> bool:
@@ -173,7 +181,7 @@ class Parameters:
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and integers (some beyond 64 bits); without a portfolio where there is none, and
         without the supply caps of markets that are no assets."""
-        result = _told(json.loads(json.dumps(asdict(self))), "portfolio")
+        result = _told(_told(json.loads(json.dumps(asdict(self))), "portfolio"), "cadence")
         own = [{"name": module.name, **told} for module, told in zip(self.modules, result.pop("modules"), strict=True)]
         result |= {"modules": own} if own else {}
         if not self.notice:
@@ -183,16 +191,18 @@ class Parameters:
     @classmethod
     def from_json(cls, data: object) -> "Parameters":
         """The inverse of to_json; ParameterError names what is missing, unknown or out of range."""
-        optional: dict[str, object] = {"portfolio": None, "modules": [], "notice": 0}
+        optional: dict[str, object] = {"portfolio": None, "modules": [], "notice": 0, "cadence": None}
         values = exact_fields(cls, optional | data if isinstance(data, dict) else data, "parameters")
         if values["portfolio"] is not None:
             values["portfolio"] = Portfolio.from_json(values["portfolio"])
+        if values["cadence"] is not None:
+            values["cadence"] = Cadence.from_json(values["cadence"])
         markets = [_market(item, f"markets[{i}]") for i, item in enumerate(read_list(values["markets"], "markets"))]
         own = [read_module(item, f"modules[{i}]") for i, item in enumerate(read_list(values["modules"], "modules"))]
         return cls(**(values | {"markets": tuple(markets), "modules": tuple(own)}))
 
 
-OPTIONS = ("groups", "scenarios", "sweep", "orders", "slots")
+OPTIONS = ("groups", "scenarios", "sweep", "orders", "slots", "samples")
 """Fields of a shape that are 0 or false where the key does without."""
 
 
@@ -205,7 +215,8 @@ class Shape:
     and cheaper to verify. groups: rows of the table that passes groups of cells, 0 where every account is one cell.
     scenarios: rows of the table that judges portfolios, 0 where there are none. sweep: does a batch prove the solvency
     of the book that it leaves. orders: rows of the table of fills where every voluntary leg fills a
-    signed order, 0 where orders are not asked for; slots: cells at the end of the state that count fills.
+    signed order, 0 where orders are not asked for; slots: cells at the end of the state that count fills. samples:
+    cells that are looked at for overdue accounts, where the parameters have a cadence.
     """
 
     transitions: int
@@ -218,6 +229,7 @@ class Shape:
     sweep: bool = False
     orders: int = 0
     slots: int = 0
+    samples: int = 0
 
     @property
     def accounts(self) -> int:
@@ -231,6 +243,7 @@ class Shape:
             ("groups", 0, DOMAIN_MAX),
             ("scenarios", 0, DOMAIN_MAX),
             ("orders", 0, DOMAIN_MAX),
+            ("samples", 0, DOMAIN_MAX),
         ):
             size = getattr(self, name)
             check_integer(name, size, least, most)

@@ -4,14 +4,24 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from circuits.circuit import PublicTerm
+from circuits.margin.cadence import sample
 from circuits.margin.circuit import EXPIRED_COLUMNS, ORACLE_COLUMNS
+from circuits.margin.dues import CLOCK_COLUMNS
 from circuits.margin.portfolio import Portfolio, Vector
 from circuits.margin.statement import InvalidStatement, OracleRow, Statement, require
 
 
-def public_columns(statement: Statement, portfolio: Portfolio | None = None) -> dict[tuple[str, str], list[int]]:
-    """The oracle rows as columns of the lookups table, and what a portfolio adds to them."""
-    return oracle_columns(statement.oracle, statement.scenarios, portfolio)
+def public_columns(
+    statement: Statement, portfolio: Portfolio | None = None, samples: int = 0, cells: int = 0
+) -> dict[tuple[str, str], list[int]]:
+    """The oracle rows as columns of the lookups table, and what a portfolio adds to them; where there is a cadence, the
+    ticks' times and a sample of so many of the state's cells."""
+    columns = oracle_columns(statement.oracle, statement.scenarios, portfolio)
+    if statement.checks is None:
+        return columns
+    times = {row.tick: row.time for row in statement.oracle}
+    columns |= _public("clock", CLOCK_COLUMNS, [(1, tick, time) for tick, time in times.items()])
+    return columns | {("samples", "address"): list(sample(statement.checks.seed, samples, cells))}
 
 
 def oracle_columns(
@@ -68,8 +78,12 @@ def unsettled_terms(unsettled: Sequence[int]) -> list[PublicTerm]:
 
 
 def public_scalars(statement: Statement) -> dict[str, int]:
-    """Where ticks and the queue begin; of a sweep, its tick and its sums."""
+    """Where ticks and the queue begin; of a sweep, its tick and its sums; of a cadence, its counts and the time that its
+    sample is judged at."""
     scalars = {"first_tick": statement.oracle[0].tick, "next_queue": statement.next_queue}
     if statement.sweep is not None:
         scalars |= {"tick": statement.oracle[-1].tick, **asdict(statement.sweep.totals)}
+    if (checks := statement.checks) is not None:
+        scalars |= {"late": checks.late, "sampled": checks.sampled, "overdue": checks.overdue}
+        scalars["sample_clock"] = statement.last_oracle[0].time
     return scalars

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 
+from circuits.margin.cadence import CHECK_WORDS, Checks
 from circuits.margin.orders import ORDER_WORDS, OrderRow
 from circuits.margin.totals import Sweep, Totals
 from circuits.strict_json import loads
@@ -52,7 +53,7 @@ class Statement:
     ascending, or None when the key keeps it unpublished. scenarios: where the key has portfolios, for each oracle row
     what the oracle says of its market's scenarios (`Portfolio.vectors`). sweep: where the key asks for one, the sums
     over the book after the batch. orders: where the key asks for them, those that the batch fills. supplied: of each
-    asset, what there was of it before the batch.
+    asset, what there was of it before the batch. checks: where the key has a cadence, who was late.
     """
 
     batch: int
@@ -69,6 +70,7 @@ class Statement:
     sweep: Sweep | None = None
     orders: tuple[OrderRow, ...] = ()
     supplied: tuple[int, ...] = ()
+    checks: Checks | None = None
     version: int = field(default=VERSION)
 
     def encode(self) -> bytes:
@@ -81,17 +83,22 @@ class Statement:
             + b"".join(_encode([len(rows)]) + encode_oracle(rows) for rows in (self.last_oracle, self.oracle))
             + _encode([self.next_queue, len(self.l1), *queue])
             + _encode([int(self.diff is not None), len(diff), *(word for entry in diff for word in entry)])
-            + (self._encode_options() if self.scenarios or self.sweep or self.orders or self.supplied else b"")
+            + (self._encode_options() if any(self._options()) else b"")
         )
+
+    def _options(self) -> tuple[object, ...]:
+        return self.scenarios, self.sweep, self.orders, self.supplied, self.checks
 
     def _encode_options(self) -> bytes:
         """What stands behind the diff when there is anything."""
         rows = b"".join(_encode([len(row), *row]) for row in self.scenarios)
         swept = [0] if self.sweep is None else [1, *self.sweep.words()]
-        filled = [len(self.orders), *(word for row in self.orders for word in row.words())]
-        if self.supplied:
-            filled += [len(self.supplied), *self.supplied]
-        options = filled if self.orders or self.supplied else []
+        options = [len(self.orders), *(word for row in self.orders for word in row.words())]
+        if self.supplied or self.checks:
+            options += [len(self.supplied), *self.supplied]
+        options += self.checks.words() if self.checks else ()
+        if not (self.orders or self.supplied or self.checks):
+            options = []
         return _encode([len(self.scenarios)]) + rows + _encode([*swept, *options])
 
     @classmethod
@@ -105,7 +112,7 @@ class Statement:
         l1 = tuple(L1Row(*words.take(5)) for _ in range(words.count(5)))
         [published] = words.take(1)
         diff = tuple((cell, delta) for cell, delta in (words.take(2) for _ in range(words.count(2))))
-        scenarios, sweep, orders, supplied = words.options()
+        scenarios, sweep, orders, supplied, checks = words.options()
         result = cls(
             batch,
             old,
@@ -121,6 +128,7 @@ class Statement:
             sweep,
             orders,
             supplied,
+            checks,
             version,
         )
         if result.encode() != data:
@@ -128,7 +136,9 @@ class Statement:
         return result
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        """Without `checks` where there are none."""
+        told = asdict(self)
+        return json.dumps(told if self.checks else {name: told[name] for name in told if name != "checks"}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Statement":
@@ -179,15 +189,18 @@ class _Words:
         rows = (self.take(5) for _ in range(self.count(5)))
         return tuple(OracleRow(tick, time, market, price, _signed(index)) for tick, time, market, price, index in rows)
 
-    def options(self) -> tuple[tuple[tuple[int, ...], ...], Sweep | None, tuple[OrderRow, ...], tuple[int, ...]]:
+    def options(
+        self,
+    ) -> tuple[tuple[tuple[int, ...], ...], Sweep | None, tuple[OrderRow, ...], tuple[int, ...], Checks | None]:
         """What stands behind the diff, if anything does."""
         if self.ended:
-            return (), None, (), ()
+            return (), None, (), (), None
         scenarios = tuple(tuple(map(_signed, self.take(self.count(1)))) for _ in range(self.count(1)))
         sweep = self._sweep()
         orders = () if self.ended else tuple(OrderRow(*self.take(ORDER_WORDS)) for _ in range(self.count(ORDER_WORDS)))
         supplied = () if self.ended else tuple(self.take(self.count(1)))
-        return scenarios, sweep, orders, supplied
+        checks = None if self.ended else Checks(*self.take(CHECK_WORDS))
+        return scenarios, sweep, orders, supplied, checks
 
     @property
     def ended(self) -> bool:
@@ -214,6 +227,7 @@ class _Reader:
         except ValueError as error:
             raise InvalidStatement(f"not JSON: {error}") from error
         names = set(Statement.__dataclass_fields__)
+        data = {"checks": None} | data if isinstance(data, dict) else data
         if not isinstance(data, dict) or set(data) != names:
             wrong = sorted(names ^ set(data)) if isinstance(data, dict) else "no object"
             raise InvalidStatement(f"missing or unknown fields: {wrong}")
@@ -235,6 +249,7 @@ class _Reader:
             sweep=self._sweep(),
             orders=tuple(OrderRow(*self._row("orders", OrderRow, row)) for row in self._list("orders")),
             supplied=self._integers("supplied", self.data["supplied"]),
+            checks=None if (told := self.data["checks"]) is None else Checks(*self._row("checks", Checks, told)),
             version=self._integer("version", self.data["version"]),
         )
 
@@ -274,7 +289,7 @@ class _Reader:
             raise InvalidStatement(f"{name}: {value!r} is no pair")
         return self._integer(name, value[0]), self._integer(name, value[1])
 
-    def _row(self, name: str, kind: type[OracleRow | L1Row | OrderRow | Totals], value: object) -> list[int]:
+    def _row(self, name: str, kind: type[OracleRow | L1Row | OrderRow | Totals | Checks], value: object) -> list[int]:
         names = [part.name for part in fields(kind)]
         if not isinstance(value, dict) or list(value) != names:
             raise InvalidStatement(f"{name}: a row needs {', '.join(names)}")

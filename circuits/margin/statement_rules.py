@@ -6,6 +6,7 @@ from itertools import groupby, pairwise
 
 from circuits.field import MODULUS
 from circuits.margin.assets import asset_of, cap_of, check_assets, supplied_after
+from circuits.margin.cadence import CLOCK_LIMIT
 from circuits.margin.cell import GROUP_MAX, ROOM_UNIT
 from circuits.margin.modules import CROSS
 from circuits.margin.orders import ID_SHIFT
@@ -43,6 +44,7 @@ def check_statement(statement: Statement, parameters: Parameters, shape: Shape) 
     _check_diff(statement, shape)
     _check_sweep(statement, parameters, shape)
     _check_orders(statement, parameters, shape)
+    _check_checks(statement, shape)
 
 
 def _check_genesis(statement: Statement, parameters: Parameters) -> None:
@@ -186,6 +188,19 @@ def _check_sweep(statement: Statement, parameters: Parameters, shape: Shape) -> 
         held = tuple(told.unsettled[market] for market in parameters.assets)
         supplied = supplied_after(statement.supplied, statement.l1, parameters)
         require(held == supplied, f"sweep: accounts hold {held} of the assets, and {supplied} is supplied")
+
+
+def _check_checks(statement: Statement, shape: Shape) -> None:
+    """Counts in their ranges; of times, that those at which accounts are due have room behind them."""
+    told = statement.checks
+    require((told is not None) == (shape.samples > 0), f"checks: the key has {'a' if shape.samples else 'no'} cadence")
+    if told is None:
+        return
+    require(0 <= told.seed < 1 << 256, "checks: the seed is outside 256 bits")
+    require(0 <= told.late <= 2 * shape.transitions, f"checks: {told.late} legs cannot have been late")
+    require(0 <= told.overdue <= told.sampled <= shape.samples, "checks: more are overdue than a sample has accounts")
+    time = statement.oracle[-1].time
+    require(time < CLOCK_LIMIT, f"checks: time {time} leaves no room for when accounts are due")
 
 
 def _check_orders(statement: Statement, parameters: Parameters, shape: Shape) -> None:

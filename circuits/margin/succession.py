@@ -62,6 +62,8 @@ def check_succession(before: tuple[Parameters, Shape], after: tuple[Parameters, 
             _keep(f"markets[{i}].{name}", getattr(was, name), getattr(becomes, name))
         if (becomes.supply_cap or 0) < (was.supply_cap or 0):
             raise ParameterError(f"markets[{i}].supply_cap", "what may be supplied today may have been by then")
+    if old.cadence is not None and new.cadence is None:
+        raise ParameterError("cadence", "cells say when accounts are due, and it stays")
     _check_portfolios(old, new, start)
     known = {module.id: module.name for module in new.modules}
     for module in old.modules:

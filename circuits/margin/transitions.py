@@ -16,6 +16,8 @@ from circuits.margin.asset_legs import (
     closeout_of,
     overdrawn_of,
 )
+from circuits.margin.cadence import NEVER
+from circuits.margin.dues import add_cadence, add_due, checked_room, due_of
 from circuits.margin.fills import add_ordered_legs
 from circuits.margin.kinds import GROUP_PAIR_KINDS, L1_CODES, Row, add_kinds
 from circuits.margin.leg import (
@@ -48,13 +50,16 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     """The table for these parameters: `shape.transitions` pairs of rows."""
     table = Table("transitions", 2 * shape.transitions, shape.limb_bits)
     table.fixed("second", [0, 1] * shape.transitions)  # 1 on the second row of each pair
-    time = table.fixed("time", [1 + row // 2 for row in range(table.size)])
+    time = table.fixed("time", [shape.samples + 1 + row // 2 for row in range(table.size)])  # samples come first
     row = add_kinds(table, parameters, shape)
     for name in ("tick", "price", "oracle_index", "queue", "amount"):
         table.witness(name)
     leg = add_leg(table, add_rest(table, parameters, shape))
+    if parameters.cadence is not None:
+        add_due(table)
     add_membership(table, row, leg, time, parameters)
     add_requirements(table, leg)
+    add_cadence(table, row, leg, parameters)
     _add_oracle(table)
     _add_cells(table, row, leg, time, parameters)
     _add_l1(table, row, leg, parameters)
@@ -88,7 +93,8 @@ def _add_cells(table: Table, row: Row, leg: Leg, time: Expression, parameters: P
     same = [limb.at(1) - limb for limb in table.limbs("market")]
     table.require("one_market", row.first * row.positions_change * table.composed(same))
     carried = 1 - settled - row.emptied
-    table.require("index_after", leg.after.index - settled * index - carried * leg.before.index)
+    formed = kind["form"] * NEVER if due_of(table) else 0  # a head's index says when its group is due
+    table.require("index_after", leg.after.index - settled * index - carried * leg.before.index - formed)
     add_funding(table, leg, settled, index)
     empty = kind["form"] + row.first * row.of(*GROUP_PAIR_KINDS)
     for part, expression in (("collateral", leg.before.collateral), ("position", leg.before.position)):
@@ -199,6 +205,7 @@ def _add_tiers(table: Table, row: Row, leg: Leg, parameters: Parameters) -> None
     scanned = ADDONS * leg.rest.scanned
     add_tier_lookup(table, leg, "before", leg.reducing, leg.reducing * MAINTENANCE + scanned)
     after = leg.initial + leg.reducing + refuse * (1 - row.system) + redeem - query("oversized") - overdrawn_of(table)
+    after = after + row.kind["check"]
     requirement = INITIAL * (leg.initial + refuse + redeem) + (INITIAL_OPEN - INITIAL) * open_tier
     if parameters.assets:
         requirement = requirement + LONG * add_long_only(table) + CLOSEOUT * add_closeout(table, row)
@@ -226,6 +233,7 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
         - overdrawn * (leg.after.position + 1)
         + row.second * kind["join"] * (left - leg.after.position)
         + kind["form"] * (left - 2)  # without room, the `open` of an account has the amount of a group's
+        + checked_room(row, leg, price)
     )
     table.register("margin", MARGIN_BITS, margin)
     unhealthy = leg.maintenance_before() - leg.equity_before(price) * one - 1

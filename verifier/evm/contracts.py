@@ -94,6 +94,8 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
 
 def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
     parameters, shape = decode_parameters(key.parameters)
+    if parameters.cadence is not None:
+        raise InvalidKey("the contracts know no cadence: neither when accounts are due nor a seed for samples")
     if parameters.modules:
         raise InvalidKey("the contracts know no modules of a venue's own")
     if shape.scenarios:

@@ -1,6 +1,6 @@
 """A batch with every kind of transition on members of groups, under cross and under portfolio margin, with options."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -181,9 +181,16 @@ def tell(sweep: bool = False) -> Story:
     return told(parameters(), CELLS, sweep, ("cross", "portfolio"))
 
 
-def told(rules: Parameters, cells: Mapping[int, Cell], sweep: bool, formed: tuple[str, str]) -> Story:
-    """The story under these parameters, over these cells."""
-    shape = replace(SHAPE, sweep=sweep)
+def told(
+    rules: Parameters,
+    cells: Mapping[int, Cell],
+    sweep: bool,
+    formed: tuple[str, str],
+    samples: int = 0,
+    more: Sequence[tuple[str, Transaction]] = (),
+) -> Story:
+    """The story under these parameters, over these cells, with a sample of so many and more steps at its end."""
+    shape = replace(SHAPE, sweep=sweep, samples=samples)
     state = State.genesis(rules)
     state.batch, state.cells = 1, {address: cell.pack() for address, cell in cells.items()}
     builder = BatchBuilder(state, rules, shape)
@@ -191,14 +198,15 @@ def told(rules: Parameters, cells: Mapping[int, Cell], sweep: bool, formed: tupl
     machine.state.cells = dict(state.cells)
     machine.apply(first_tick())
     places = {}
-    for name, transaction in story_steps(machine, formed):
+    for name, transaction in (*story_steps(machine, formed), *more):
         refusal = builder.add(transaction)
         assert refusal is None, f"{name} {transaction}: {refusal}"
         places[name] = len(builder.steps) - 1
     batch = builder.finish()
     places["collect"] = SHAPE.transitions - 1
     lists = batch.last_oracle, batch.ticks, 0, batch.l1, tuple(batch.diff.items())
-    statement = Statement(1, None, None, *lists, scenarios=batch.scenarios, sweep=batch.sweep)
+    told = {"scenarios": batch.scenarios, "sweep": batch.sweep, "checks": batch.checks}
+    statement = Statement(1, None, None, *lists, **told)  # type: ignore[arg-type]
     circuit = margin_circuit(rules, shape)
     assignment = build_assignment(circuit, rules, statement, batch.steps, batch.old, batch.new)
     paper = Paper(circuit, assignment, public_scalars(statement), public_terms(statement))
