@@ -1,10 +1,11 @@
 """One batch after the other: that each proof holds, and that each batch goes on where the one before it ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from circuits.margin.assets import supplied_after
+from circuits.margin.cadence import derived_seed
 from circuits.margin.statement import InvalidStatement, Statement, require
 from circuits.margin.succession import Amendment, check_succession, last_rows
 from circuits.margin.tiers import ParameterError
@@ -23,17 +24,26 @@ class Link:
     amendment: Amendment | None = None
 
 
-def verify_chain(links: Sequence[Link], allow_insecure: bool = False) -> None:
+def verify_chain(links: Sequence[Link], allow_insecure: bool = False, seeds: Mapping[int, int] | None = None) -> None:
     """Returns when every proof shows its statement and the batches follow each other, whoever made the keys between
     them; InvalidProof or InvalidStatement names the batch otherwise.
 
     What no proof says is when an amendment was announced: that is what its `announced` claims, and what whoever reads
-    it has seen for himself. Where the first batch begins is for the caller to know.
+    it has seen for himself. Where the first batch begins is for the caller to know. seeds: by batch, what a beacon gave
+    for the samples of a cadence; of other batches they are derived from the state.
     """
+    for link in links:
+        _check_seed(link.statement, seeds or {})
     for before, after in pairwise(links):
         _check_link(before, after)
     for link in links:
         verify(link.key, MarginStatement.under(link.key, link.statement), link.proof, allow_insecure)
+
+
+def _check_seed(statement: Statement, seeds: Mapping[int, int]) -> None:
+    if statement.checks is not None:
+        seed = seeds.get(statement.batch, derived_seed(statement.old, statement.batch))
+        require(statement.checks.seed == seed, f"batch {statement.batch}: its sample is of another seed")
 
 
 def _check_link(before: Link, after: Link) -> None:

@@ -5,15 +5,18 @@ from typing import Any
 
 import click
 
-from zkmargin.cli import FOLDER, as_json, pinned_key, read_statement, show
+from zkmargin.cli import FOLDER, SEED, as_json, pinned_key, read_statement, show
 
 
 @click.command("verify-chain")
 @click.argument("folders", type=FOLDER, nargs=-1, required=True)
 @click.option("--key-digest", "digests", multiple=True, help="64 hex digits; with some, every key is one of them.")
+@click.option("--seed", "seeds", multiple=True, metavar="BATCH=HEX", help="What a beacon gave for a batch's sample.")
 @click.option("--allow-insecure", is_flag=True, help="Accept keys under a setup whose secret is known.")
 @as_json
-def verify_chain(folders: tuple[Path, ...], digests: tuple[str, ...], allow_insecure: bool, as_json: bool) -> None:
+def verify_chain(
+    folders: tuple[Path, ...], digests: tuple[str, ...], seeds: tuple[str, ...], allow_insecure: bool, as_json: bool
+) -> None:
     """Checks batches that follow each other, a folder of `prove --out` for each.
 
     Every proof, that each batch begins where the one before it ended, and that a key changes by an amendment with
@@ -22,7 +25,7 @@ def verify_chain(folders: tuple[Path, ...], digests: tuple[str, ...], allow_inse
     from verifier.chain import verify_chain
 
     links = [_link(folder, digests) for folder in folders]
-    verify_chain(links, allow_insecure)
+    verify_chain(links, allow_insecure, dict(map(_seed, seeds)))
     keys = [link.key.digest.hex() for link in links]
     changes = [
         {"batch": link.statement.batch, "key": key, **link.amendment.to_json()}
@@ -32,6 +35,13 @@ def verify_chain(folders: tuple[Path, ...], digests: tuple[str, ...], allow_inse
     numbers = [link.statement.batch for link in links]
     told = {"verdict": "accepted", "batches": numbers, "key": keys[0], "setup": links[0].key.srs_kind}
     show(told | {"amendments": changes}, as_json)
+
+
+def _seed(text: str) -> tuple[int, int]:
+    batch, _, seed = text.partition("=")
+    if not batch.isascii() or not batch.isdecimal():
+        raise click.UsageError(f"--seed: BATCH=HEX is needed, not {text!r}")
+    return int(batch), SEED.convert(seed, None, None)
 
 
 def _link(folder: Path, digests: tuple[str, ...]) -> Any:

@@ -26,6 +26,7 @@ BAD_INPUT_ERRORS = {
 COMMANDS_ELSEWHERE = {
     "amend": "zkmargin.amend_command:amend",
     "bench": "bench.command:bench",
+    "due": "zkmargin.due_command:due",
     "evm": "zkmargin.evm.command:evm",
     "exit": "zkmargin.evm.command:leave",
     "risk": "zkmargin.risk_command:risk",
@@ -50,7 +51,18 @@ class Address(click.ParamType):
         return int(value, 16)
 
 
-ADDRESS = Address()
+class Seed(click.ParamType):
+    """256 bits, as an integer."""
+
+    name = "seed"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not re.fullmatch("[0-9a-fA-F]{64}", str(value)):
+            self.fail("expected 64 hex digits", param, ctx)
+        return int(value, 16)
+
+
+ADDRESS, SEED = Address(), Seed()
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -341,13 +353,14 @@ def tape(
 @main.command()
 @rollup_argument
 @click.argument("batch", type=FILE)
+@click.option("--seed", type=SEED, help="Of the sample, in a key with a cadence: from a beacon, 64 hex digits.")
 @backend_option
 @as_json
-def apply(folder: Path, batch: Path, backend_name: str, as_json: bool) -> None:
+def apply(folder: Path, batch: Path, seed: int | None, backend_name: str, as_json: bool) -> None:
     """Applies a JSON Lines file of transactions as the next batch; lists what is refused, and why."""
     from zkmargin.rollup import Rollup
 
-    summary = Rollup(folder, backend_name).apply_file(batch)
+    summary = Rollup(folder, backend_name).apply_file(batch, seed)
     if not as_json:
         summary["refusals"] = "".join(f"\n  {refusal}" for refusal in summary["refusals"]) or "none"
     show(summary, as_json)
@@ -398,10 +411,17 @@ def prove(folder: Path, number: int, out: Path | None, backend_name: str, as_jso
 @click.option("--statement", "statement_file", type=FILE, required=True)
 @click.argument("proof", type=FILE)
 @click.option("--key-digest", help="The key's digest, 64 hex digits: another key is refused. An arbiter pins it.")
+@click.option("--on-time", is_flag=True, help="In a key with a cadence: nobody was late, nor overdue in the sample.")
 @click.option("--allow-insecure", is_flag=True, help="Accept keys under a setup whose secret is known.")
 @as_json
 def verify(
-    key_file: Path, statement_file: Path, proof: Path, key_digest: str | None, allow_insecure: bool, as_json: bool
+    key_file: Path,
+    statement_file: Path,
+    proof: Path,
+    key_digest: str | None,
+    on_time: bool,
+    allow_insecure: bool,
+    as_json: bool,
 ) -> None:
     """Checks a proof against a key and a statement; needs nothing else."""
     from verifier import verify
@@ -410,7 +430,13 @@ def verify(
     key = pinned_key(key_file, [] if key_digest is None else [key_digest], load_key)
     statement = read_statement(statement_file)
     verify(key, MarginStatement.under(key, statement), proof.read_bytes(), allow_insecure)
-    show({"verdict": "accepted", "batch": statement.batch, "key": key.digest.hex(), "setup": key.srs_kind}, as_json)
+    checks = statement.checks
+    if on_time and checks is None:
+        raise click.UsageError("--on-time: the key has no cadence")
+    told = {"verdict": "accepted", "batch": statement.batch, "key": key.digest.hex(), "setup": key.srs_kind}
+    show(told | ({} if checks is None else {**checks.counts(), "seed": f"{checks.seed:064x}"}), as_json)
+    if on_time and not checks.punctual:
+        raise SystemExit(DOES_NOT_HOLD)
 
 
 def read_statement(path: Path) -> Any:

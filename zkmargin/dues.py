@@ -1,13 +1,14 @@
 """When accounts have to be checked again, in a rollup whose key has a cadence: checks, and what other transitions do to
 the date."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from circuits.margin.cadence import NEVER, Checks, sample
 from circuits.margin.cell import ACCOUNT, unpack
 from zkmargin.context import Context
 from zkmargin.rules import MARGIN_BITS, Refused, require, require_register
-from zkmargin.state import Leg, Rule, Step
+from zkmargin.state import Leg, Rule, State, Step
 from zkmargin.transactions import Check
 
 
@@ -65,3 +66,18 @@ def checks_of(seed: int, steps: list[Step], old: dict[int, int], size: int, cell
     found = [unpack(old.get(address, 0)) for address in sample(seed, size, cells)]
     accounts = [cell for cell in found if cell.is_dated]
     return Checks(seed, late, len(accounts), sum(cell.due < time for cell in accounts))
+
+
+def due_by(state: State, time: int) -> list[tuple[int, int]]:
+    """(when, cell) of every account that is due by a time, the first first: of a group its first member, by which it is
+    checked."""
+    found = []
+    for address, cell in state.occupied():
+        if cell.is_dated and cell.due <= time and (cell.kind == ACCOUNT or cell.position > 1):
+            found.append((cell.due, address if cell.kind == ACCOUNT else address + 1))
+    return sorted(found)
+
+
+def checks_for(cells: Sequence[int]) -> list[Check]:
+    """Two accounts a transition, since each takes one row of a pair."""
+    return [Check(tuple(cells[i : i + 2])) for i in range(0, len(cells), 2)]

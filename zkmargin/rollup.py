@@ -9,6 +9,7 @@ from typing import Any
 
 from circuits.check import Failure
 from circuits.field import MODULUS
+from circuits.margin.cadence import derived_seed
 from circuits.margin.cell import unpack
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Parameters, Shape
@@ -80,8 +81,9 @@ class Rollup:
     def shape(self) -> Shape:
         return self.history.present.shape
 
-    def apply_file(self, path: Path) -> dict[str, Any]:
-        """Applies a file of transactions as the next batch, or finds the batch that it was applied as.
+    def apply_file(self, path: Path, seed: int | None = None) -> dict[str, Any]:
+        """Applies a file of transactions as the next batch, or finds the batch that it was applied as. seed: of the
+        sample, in a key with a cadence; without one it is derived from the state.
 
         InputError for a malformed line, or a file without a tick; then nothing is changed.
         """
@@ -90,7 +92,7 @@ class Rollup:
         if (known := self.store.find_input(digest)) is None:
             state, commitment = self.store.state()
             try:
-                known = self._apply(path, data, digest, state, commitment)
+                known = self._apply(path, data, digest, state, commitment, seed)
             except StoreError:
                 if (known := self.store.find_input(digest)) is None:  # else another process was first with this file
                     raise
@@ -117,10 +119,13 @@ class Rollup:
             cells, rows, first.tick, first.time, told.next_queue, number, chain=told.chain, contract=told.contract
         )
         try:
-            batch = self._build(Path(f"batch {number}"), stored.input, state, self.history.of(number))
+            name, seed = Path(f"batch {number}"), told.checks.seed if told.checks else 0
+            batch = self._made(name, self._parse(name, stored.input), state, self.history.of(number), seed)
         except InputError as error:
             raise StoreError(f"{self.store.path}: damaged, or of another program: {error}") from error
-        if (batch.ticks, batch.l1) != (told.oracle, told.l1) or batch.diff != _differences(stored):
+        if (batch.ticks, batch.l1, batch.checks) != (told.oracle, told.l1, told.checks) or batch.diff != _differences(
+            stored
+        ):
             raise StoreError(f"{self.store.path}: damaged, batch {number} is not what its input gives")
         return batch, told
 
@@ -237,7 +242,15 @@ class Rollup:
         if not inside or batch_statement(batch, old, srs, backend, shape) != statement:
             raise StoreError(f"{self.store.path}: damaged, other cells than batch {statement.batch} starts from")
 
-    def _apply(self, path: Path, data: bytes, digest: str, state: State, commitment: tuple[int, int] | None) -> int:
+    def _apply(
+        self,
+        path: Path,
+        data: bytes,
+        digest: str,
+        state: State,
+        commitment: tuple[int, int] | None,
+        seed: int | None,
+    ) -> int:
         lines = self._parse(path, data)
         if self.store.amendments() != self.history.stored:
             self.history = self._read_history()
@@ -245,7 +258,8 @@ class Rollup:
         rules, amended = history.for_next(path, lines)
         if amended:
             state.rows = tuple((row.price, row.index) for row in last_rows(state.oracle_rows(), rules.parameters))
-        batch = self._made(path, lines, state, rules)
+        seed = derived_seed(commitment, state.batch) if seed is None else seed
+        batch = self._made(path, lines, state, rules, seed)
         self._checkpoint("built")
         key = self.proving_key(rules)
         statement = batch_statement(batch, commitment, key.srs, key.srs.backend, rules.shape)
@@ -256,18 +270,15 @@ class Rollup:
         self.history = self._read_history() if amended else history
         return batch.number
 
-    def _build(self, path: Path, data: bytes, state: State, rules: Rules) -> Batch:
-        return self._made(path, self._parse(path, data), state, rules)
-
     @staticmethod
     def _parse(path: Path, data: bytes) -> Lines:
         lines = enumerate(data.splitlines(), 1)
         return [(number, parse(line, path, number)) for number, line in lines if line.strip()]
 
     @staticmethod
-    def _made(path: Path, lines: Lines, state: State, rules: Rules) -> Batch:
+    def _made(path: Path, lines: Lines, state: State, rules: Rules, seed: int) -> Batch:
         try:
-            return build_batch(state, rules.parameters, rules.shape, lines)
+            return build_batch(state, rules.parameters, rules.shape, lines, seed)
         except Refused as refusal:
             raise InputError(path, 1, "", str(refusal)) from refusal
 
@@ -277,7 +288,8 @@ def summarise(batch: Batch) -> dict[str, int]:
     kinds = [step.kind for step in batch.steps]
     changes = sum(2 for kind in kinds if kind in ("trade", "liquidate", "deleverage"))
     named = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
-    return {"transitions": len(kinds), "position changes": changes, **named, "refused": len(batch.refusals)}
+    told = {"transitions": len(kinds), "position changes": changes, **named, "refused": len(batch.refusals)}
+    return told | ({} if batch.checks is None else batch.checks.counts())
 
 
 def _differences(stored: StoredBatch) -> dict[int, int]:

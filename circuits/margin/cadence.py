@@ -117,6 +117,10 @@ class Checks:
     def words(self) -> tuple[int, ...]:
         return astuple(self)
 
+    def counts(self) -> dict[str, int]:
+        """Without the seed."""
+        return {"late": self.late, "sampled": self.sampled, "overdue": self.overdue}
+
     @property
     def punctual(self) -> bool:
         return not self.late and not self.overdue

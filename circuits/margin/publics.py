@@ -78,8 +78,8 @@ def unsettled_terms(unsettled: Sequence[int]) -> list[PublicTerm]:
 
 
 def public_scalars(statement: Statement) -> dict[str, int]:
-    """Where ticks and the queue begin; of a sweep, its tick and its sums; of a cadence, its counts and the time that its
-    sample is judged at."""
+    """Where ticks and the queue begin; of a sweep, its tick and its sums; of a cadence, its counts, and the time of its
+    sample."""
     scalars = {"first_tick": statement.oracle[0].tick, "next_queue": statement.next_queue}
     if statement.sweep is not None:
         scalars |= {"tick": statement.oracle[-1].tick, **asdict(statement.sweep.totals)}

@@ -13,9 +13,10 @@ SAMPLES = 64
 BANDS = (Band(0, 60), Band(1 << 14, 600), Band(1 << 16, 86_400))
 LATE = 1030  # before the first tick of the batch, after the last one before it
 OVERDUE = 900  # before that
+NEAR = {7: Cell(1_080, -10, 0, BTC, ACCOUNT), 61: Cell(10**6, 10, 0, BTC, ACCOUNT)}  # between the margins
 CELLS_DATED = {
     address: replace(cell, due=1 << 20) if cell.is_dated else cell
-    for address, cell in (CELLS | {62: Cell(70, 0, 0, BTC, ACCOUNT), 63: Cell(5, 0, 0, BTC, ACCOUNT)}).items()
+    for address, cell in (CELLS | {62: Cell(70, 0, 0, BTC, ACCOUNT), 63: Cell(5, 0, 0, BTC, ACCOUNT), **NEAR}).items()
 } | {
     2: replace(CELLS[2], due=LATE),
     3: replace(CELLS[3], due=OVERDUE),
@@ -29,6 +30,7 @@ CHECKS: list[tuple[str, Transaction]] = [
     ("check_pair", Check((6, 45))),
     ("check_group", Check((9,))),
     ("check_portfolio", Check((14, 3))),
+    ("check_near", Check((7,))),
 ]
 
 

@@ -17,7 +17,7 @@ from circuits.field import MODULUS
 from circuits.table import Table
 from tests.circuits.margin.forge import low_limbs
 
-LOOKUPS = ("range", "tier", "oracle", "vector", "expired")
+LOOKUPS = ("range", "tier", "oracle", "vector", "expired", "band", "clock")
 
 
 class Paper:
