@@ -1,6 +1,7 @@
 """Random transactions on accounts, groups and portfolios: what the machine accepts the circuit proves, and its amounts
 are those of fractions."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
@@ -8,8 +9,9 @@ from random import Random
 
 import pytest
 
+from circuits.margin.cell import Cell
 from circuits.margin.circuit import margin_circuit
-from circuits.margin.parameters import Parameters
+from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.publics import public_scalars, public_terms
 from circuits.margin.statement import Statement
 from circuits.margin.statement_rules import check_statement
@@ -68,14 +70,19 @@ HEADS = [address for address, cell in CELLS.items() if cell.is_head]
 class Stream:
     """Proposals over the story's cells; most are valid."""
 
+    shape = SHAPE
+
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.rules, cells = WORLDS[seed % 2]
+        self.rules, cells = self.world(seed)
         self.state = State.genesis(self.rules)
         self.state.batch, self.state.cells = 1, {address: cell.pack() for address, cell in cells.items()}
-        self.builder = BatchBuilder(self.state, self.rules, SHAPE)
+        self.builder = BatchBuilder(self.state, self.rules, self.shape, seed)
         self.time, self.prices = 1000, [100 << 16, 10 << 16]
         self.accepted: list[str] = []
+
+    def world(self, seed: int) -> tuple[Parameters, Mapping[int, Cell]]:
+        return WORLDS[seed % 2]
 
     @property
     def context(self) -> Context:
@@ -149,15 +156,19 @@ class Stream:
             proposal = self.tick() if number % 20 == 0 else self.proposal()
             if self.builder.add(proposal) is None:
                 self.accepted.append(type(proposal).__name__)
+                self.follow(proposal)
         return self.builder.finish()
 
+    def follow(self, accepted: Transaction) -> None:
+        """What a test wants to know of each."""
 
-def paper_of(rules: Parameters, batch: Batch) -> Paper:
+
+def paper_of(rules: Parameters, batch: Batch, shape: Shape = SHAPE) -> Paper:
     lists = batch.last_oracle, batch.ticks, batch.next_queue, batch.l1, tuple(batch.diff.items())
-    statement = Statement(batch.number, None, None, *lists, scenarios=batch.scenarios)
-    check_statement(statement, rules, SHAPE)
+    statement = Statement(batch.number, None, None, *lists, scenarios=batch.scenarios, checks=batch.checks)
+    check_statement(statement, rules, shape)
     assert Statement.decode(statement.encode()) == statement == Statement.from_json(statement.to_json())
-    circuit = margin_circuit(rules, SHAPE)
+    circuit = margin_circuit(rules, shape)
     assignment = build_assignment(circuit, rules, statement, batch.steps, batch.old, batch.new)
     return Paper(circuit, assignment, public_scalars(statement), public_terms(statement))
 
