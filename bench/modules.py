@@ -1,8 +1,9 @@
 """`python -m bench.modules`: what a check of a whole account costs under each risk module, beside an isolated change.
 
-Batches read about the same number of cells: as isolated accounts, the same with an order for each trade's legs, as
-groups of 4, 16 and 64 cells under cross margin, as portfolios of so many cells under 16 scenarios with options among
-them, and three of these mixed in one proof. As many accounts are checked as fill tables, whose sizes are powers of two.
+Batches read about the same number of cells: as isolated accounts, the same with an order for each trade's legs, the
+same under a cadence, the same checked for it instead of traded, as groups of 4, 16 and 64 cells under cross margin, as
+portfolios of so many cells under 16 scenarios with options among them, and three of these mixed in one proof. As many
+accounts are checked as fill tables, whose sizes are powers of two.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.book import FIRST_ACCOUNT, power_above
+from circuits.margin.cadence import Band, Cadence
 from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
 from circuits.margin.modules import CROSS, ISOLATED, PORTFOLIO, Module
 from circuits.margin.parameters import Market, Parameters, Shape
@@ -30,10 +32,12 @@ from prover.setup import insecure_srs
 from verifier import verify
 from verifier.margin import MarginStatement
 from zkmargin.batch import Batch, BatchBuilder
+from zkmargin.dues import checks_for
 from zkmargin.proving import batch_assignment, batch_statement, commit_cells, layout_of, margin_key, prove_batch
 from zkmargin.state import State
 from zkmargin.transactions import Order, Tick, Trade, Transaction
 
+CADENCE, SAMPLES = Cadence((Band(0, 60), Band(1 << 15, 3600), Band(1 << 18, 86_400))), 512
 PRICE, PREMIUM = 30_000 << 16, 900 << 16
 LINEAR, OPTIONS, SCENARIOS = 4, 4, 16
 EXPIRY = 1 << 30
@@ -55,6 +59,8 @@ SINGLE = Kind(ISOLATED, 1)
 BATCHES: dict[str, tuple[Kind, ...]] = {
     "isolated": (SINGLE,),
     "orders": (SINGLE,),
+    "cadence": (SINGLE,),
+    "checks": (SINGLE,),
     **{f"cross-{cells}": (Kind(CROSS, cells),) for cells in (4, 16, 64)},
     **{f"portfolio-{cells}": (Kind(PORTFOLIO, cells),) for cells in (4, 16, 64)},
     "mixed": (SINGLE, Kind(CROSS, 16), Kind(PORTFOLIO, 64)),
@@ -145,11 +151,14 @@ def module_batch(name: str, size: int, limb_bits: int) -> tuple[Parameters, Shap
     shape = Shape(transitions, cells, limb_bits, True, groups=groups, scenarios=scenarios)
     if name == "orders":
         shape = replace(shape, cells=2 * cells, orders=2 * transitions, slots=cells)
+    if name in ("cadence", "checks"):
+        parameters, shape = replace(parameters, cadence=CADENCE), replace(shape, samples=SAMPLES)
     state = State.genesis(parameters)
     state.batch, state.cells = 1, {address: cell.pack() for address, cell in book.cells.items()}
     builder = BatchBuilder(state, parameters, shape)
     told = tick() if scenarios else Tick(60, tick().rows)
-    everything: list[Transaction] = [told, *_trades(book, shape.accounts if shape.orders else None)]
+    trades = _trades(book, shape.accounts if shape.orders else None)
+    everything: list[Transaction] = [told, *(checks_for(book.traders[SINGLE]) if name == "checks" else trades)]
     for transaction in everything:
         if refusal := builder.add(transaction):
             raise ValueError(f"the bench's own {transaction} is refused: {refusal}")

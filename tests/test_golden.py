@@ -1,12 +1,14 @@
 """What the circuit is and costs, in a committed file: `python -m tests.test_golden` writes it anew."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.book import bench_parameters
+from bench.modules import CADENCE, SAMPLES
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.parameters import Shape
 from circuits.table import Kind
@@ -20,11 +22,12 @@ SHAPES = {
     "demo": Shape(4096, 8192, 16, True),
     "small": Shape(64, 32, 8, True),
     "unpublished diff": Shape(4096, 8192, 16, False),
+    "cadence": Shape(4096, 8192, 16, True, samples=SAMPLES),
 }
 
 
 def measure(shape: Shape) -> dict[str, Any]:
-    circuit = margin_circuit(bench_parameters(), shape)
+    circuit = margin_circuit(replace(bench_parameters(), cadence=CADENCE if shape.samples else None), shape)
     layout = Layout(circuit, shape.published_diff)
     tables = {
         table.name: {
