@@ -27,13 +27,13 @@ def redeem(context: Context, transaction: Redeem) -> Step:
     require_next(context, transaction.queue)
     require_amount(transaction.amount)
     _require_asset(context.settled(transaction.cell), transaction)
-    account, amount = context.judged(transaction.cell), transaction.amount
+    account, amount = context.judged(transaction.cell, refusable=True), transaction.amount
     tick, queue = context.state.tick, transaction.queue
     asked = replace(account.before, position=account.before.position - amount)
     refused = Step("refuse_redeem", tick, account.moved(0), amount=amount, queue=queue)
-    if asked.position < 0:
+    if asked.position < 0 and not account.rest.beyond:
         return replace(refused, overdrawn=True)
-    if asked.position * account.price >= NOTIONAL_LIMIT:
+    if asked.position * account.price >= NOTIONAL_LIMIT or account.rest.beyond:
         return replace(refused, oversized=True)
     room = initial_room(account, asked)
     if room < 0:

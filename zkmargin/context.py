@@ -42,8 +42,9 @@ class Context:
         """The account's cell with its funding paid at the last tick; Refused unless the cell is an account's."""
         return self._settled(address, self.account(address))
 
-    def judged(self, address: int) -> Settled:
-        """As `settled`, with what the rest of its group is worth and requires, where it belongs to one."""
+    def judged(self, address: int, refusable: bool = False) -> Settled:
+        """As `settled`, with what the rest of its group is worth and requires, where it belongs to one; Refused where a
+        member has left the tiers, unless that is a reason to prove a refusal."""
         account = self.settled(address)
         if not account.before.is_member:
             return account
@@ -52,6 +53,7 @@ class Context:
         portfolio, module = group.is_portfolio, self.parameters.module(group.cells[0].module.id)
         others = [(group.head + i, cell) for i, cell in enumerate(group.cells) if i and group.head + i != address]
         rest = Rest.of([self._settled(place, cell, module) for place, cell in others])
+        require(refusable or not rest.beyond, "group", f"a member of the group of cell {group.head} has left the tiers")
         if portfolio and self.parameters.portfolio is not None:
             vectors = self.state.vectors
             losses = [taken(cell.position, max(-cell.position, 0), vectors[cell.market]) for _, cell in others]

@@ -66,9 +66,9 @@ def withdraw(context: Context, transaction: Withdraw) -> Step:
     require_amount(transaction.amount)
     if context.is_system(transaction.cell):
         return _withdraw_fees(context, transaction)
-    account, amount = context.judged(transaction.cell), transaction.amount
+    account, amount = context.judged(transaction.cell, refusable=True), transaction.amount
     tick, queue = context.state.tick, transaction.queue
-    if account.notional >= NOTIONAL_LIMIT:
+    if account.notional >= NOTIONAL_LIMIT or account.rest.beyond:
         return Step("refuse", tick, account.moved(0), amount=amount, queue=queue, oversized=True)
     room = initial_room(account, _paid(account, amount))
     if room < 0:

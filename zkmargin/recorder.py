@@ -81,11 +81,6 @@ class Recorder:
         self._use(market, growing if is_open else INITIAL, tier, portfolio)
         return (tier.lower, tier.upper, tier.initial_rate, tier.initial_deduction), is_open
 
-    def forget_maintenance(self, market: int, notional: int, portfolio: bool) -> None:
-        """Takes back a use for maintenance."""
-        tier = self.markets(portfolio)[market].tier(notional)
-        self.tier_uses[market, MAINTENANCE + (ADDONS if portfolio else 0), tier.lower] -= 1
-
     def _use(self, market: int, requirement: int, tier: Tier, portfolio: bool) -> None:
         key = market, requirement + (ADDONS if portfolio else 0), tier.lower
         self.tier_uses[key] = self.tier_uses.get(key, 0) + 1

@@ -68,24 +68,27 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What the other members of a group are worth and require: equity in quote * 2^-16, the others * 2^-32; scan: of a
-    portfolio."""
+    """What the other members of a group are worth and require: equity in quote * 2^-16, the others * 2^-32; beyond: one
+    of them has a notional that no tier holds, and requires nobody knows what; scan: of a portfolio."""
 
     equity: int = 0
     maintenance: int = 0
     initial: int = 0
+    beyond: bool = False
     scan: Scan | None = None
 
     @classmethod
     def of(cls, members: "Sequence[Settled]") -> "Rest":
-        """Refused (code group) when one of them has left the bit budget or the tiers."""
+        """Refused (code group) when one of them has left the bit budget."""
         for member in members:
-            fits = COLLATERAL_MIN <= member.collateral <= COLLATERAL_MAX and member.notional < NOTIONAL_LIMIT
+            fits = COLLATERAL_MIN <= member.collateral <= COLLATERAL_MAX
             require(fits, "group", f"cell {member.address} is outside the budget of a group's member")
+        tiered = [member for member in members if member.notional < NOTIONAL_LIMIT]
         return cls(
             sum(member.equity for member in members),
-            sum(member.required(member.before.position, "maintenance") for member in members),
-            sum(member.required(member.before.position, "initial") for member in members),
+            sum(member.required(member.before.position, "maintenance") for member in tiered),
+            sum(member.required(member.before.position, "initial") for member in tiered),
+            len(tiered) < len(members),
         )
 
 

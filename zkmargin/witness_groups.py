@@ -2,8 +2,9 @@
 
 from circuits.margin.cell import Cell
 from circuits.margin.formulas import flag_name
-from circuits.margin.leg import SIGN_BIAS
+from circuits.margin.leg import NOTIONAL_BITS, SIGN_BIAS
 from circuits.margin.modules import CROSS, FUNDING_FRACTION, ISOLATED, PRICE_FRACTION
+from circuits.margin.tiers import NOTIONAL_LIMIT
 from zkmargin.recorder import Recorder, Values
 from zkmargin.state import RESCANNED, Group, Leg, Step
 from zkmargin.witness_scenarios import scan
@@ -13,7 +14,7 @@ _ZEROS = (
     "head", "member", "own", "address", "offset", "time", "tick", "magnitude", "negative", "position", "market",
     "length", "last", "kind", "gap", "price", "oracle_index", "funding_dust", "notional", "open_tier", "lower", "upper",
     "maintenance_rate", "maintenance_deduction", "initial_rate", "initial_deduction",
-    "due", "due_after", "index_written",
+    "due", "due_after", "index_written", "untiered", "beyond",
     *(f"{name}_sum" for name in SUMS), "portfolio", "scanned", "short",
 )  # fmt: skip
 _UNUSED: Values = dict.fromkeys(_ZEROS, 0) | dict.fromkeys(("collateral", "index", "settled"), SIGN_BIAS)
@@ -33,7 +34,7 @@ def flags_of(head: Cell | None, recorder: Recorder) -> Values:
 def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Values:
     """The columns of the transitions table that only a key with groups has; records the pass, if the leg needs one, and
     of a portfolio what the scenarios do to it."""
-    rest, worst, member, portfolio = dict.fromkeys(SUMS, 0), (0, 0), False, False
+    rest, worst, member, portfolio = dict.fromkeys((*SUMS, "beyond"), 0), (0, 0), False, False
     if leg is not None:
         member = leg.before.is_member or leg.after.is_member
         if leg.group is not None:
@@ -65,7 +66,7 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
 def _pass(group: Group, own: int, place: int, tick: int, due: tuple[int, int], recorder: Recorder) -> Values:
     """Appends the rows of a pass to the record; the sums over all members but the leg's own. due: when the group is,
     before and after."""
-    sums, portfolio = dict.fromkeys(SUMS, 0), group.is_portfolio
+    sums, portfolio, beyond = dict.fromkeys(SUMS, 0), group.is_portfolio, 0
     module = recorder.parameters.module(group.cells[0].module.id)
     unused = _UNUSED | flags_of(group.cells[0], recorder) | {"due": due[0], "due_after": due[1]}
     for offset, cell in enumerate(group.cells):
@@ -87,16 +88,20 @@ def _pass(group: Group, own: int, place: int, tick: int, due: tuple[int, int], r
             row |= {"price": listed.price, "oracle_index": listed.index, "notional": notional}
             row |= {"settled": settled + SIGN_BIAS, "funding_dust": (pay << FUNDING_FRACTION) - owed}
             row |= {"scanned": int(portfolio)}
-            lower, upper, *maintenance = recorder.maintenance(cell.market, notional, portfolio)
-            (_, _, *initial), is_open = recorder.initial(cell.market, notional, portfolio)
-            row |= {"lower": lower, "upper": upper, "open_tier": int(is_open)}
             sums["equity"] += (settled << PRICE_FRACTION) + cell.position * listed.price
-            for name, (rate, deduction) in (("maintenance", maintenance), ("initial", initial)):
-                row |= {f"{name}_rate": rate, f"{name}_deduction": deduction}
-                sums[name] += module.requirement(rate, deduction, notional, int(cell.position < 0))
-        row |= {f"{name}_sum": value for name, value in sums.items()}
+            if notional < NOTIONAL_LIMIT:
+                lower, upper, *maintenance = recorder.maintenance(cell.market, notional, portfolio)
+                (_, _, *initial), is_open = recorder.initial(cell.market, notional, portfolio)
+                row |= {"lower": lower, "upper": upper, "open_tier": int(is_open)}
+                for name, (rate, deduction) in (("maintenance", maintenance), ("initial", initial)):
+                    row |= {f"{name}_rate": rate, f"{name}_deduction": deduction}
+                    sums[name] += module.requirement(rate, deduction, notional, int(cell.position < 0))
+            else:
+                beyond = 1
+                row |= {"untiered": 1, "lower": notional - NOTIONAL_LIMIT >> NOTIONAL_BITS}
+        row |= {f"{name}_sum": value for name, value in sums.items()} | {"beyond": beyond}
         recorder.passes.append(row)
-    return sums
+    return sums | {"beyond": beyond}
 
 
 def required(values: Values, leg: Leg | None, recorder: Recorder) -> Values:

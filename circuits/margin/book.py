@@ -52,7 +52,8 @@ class _Row:
     """What the cell of a row is: selectors of degree 1.
 
     kind: of CLASSES, in the row where an account ends, and `system`; order: the cell counts fills. head, grouped: of a
-    group, its first cell and the others; inner: of the others, all but the last. portfolio: the group is one;
+    group, its first cell and the others; inner: of the others, all but the last; untiered: of those, one whose notional
+    no tier holds. portfolio: the group is one;
     flags: of the venue's own modules, which one judges it.
     """
 
@@ -61,6 +62,7 @@ class _Row:
     head: Expression
     grouped: Expression
     inner: Expression
+    untiered: Expression
     portfolio: Expression
     flags: Flags
 
@@ -81,7 +83,7 @@ class _Row:
     @property
     def tiered(self) -> Expression:
         """Its maintenance counts."""
-        return self.kind["healthy"] + self.kind["thin"] + self.inner
+        return self.kind["healthy"] + self.kind["thin"] + self.inner - self.untiered
 
 
 def book_table(parameters: Parameters, shape: Shape) -> Table:
@@ -89,10 +91,11 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     table = Table("book", shape.cells, shape.limb_bits)
     content = table.state("content")
     kinds = {name: table.boolean(name) for name in (*CLASSES, "system")}
-    head, grouped, inner = (table.boolean(n) if shape.groups else lift(0) for n in ("head", "grouped", "inner"))
+    places = ("head", "grouped", "inner", "untiered")
+    head, grouped, inner, untiered = (table.boolean(name) if shape.groups else lift(0) for name in places)
     order = table.boolean("order") if shape.orders else lift(0)
     portfolio = table.boolean("portfolio") if shape.scenarios else lift(0)
-    row = _Row(kinds, order, head, grouped, inner, portfolio, add_flags(table, parameters.modules, portfolio))
+    row = _Row(kinds, order, head, grouped, inner, untiered, portfolio, add_flags(table, parameters.modules, portfolio))
     used = row.account + kinds["system"] + row.head + row.order
     table.require("one_class", used * (used - 1))
 
@@ -124,7 +127,7 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     worst = _add_scan(table, row, market, position) if shape.scenarios else lift(0)
     usual = modules.conclude(equity, required, 0, worst).maintenance
     maintenance = chosen(row.flags, usual, lambda module: module.conclude(equity, required, 0, worst).maintenance)
-    _add_classes(table, kinds, equity, maintenance, notional)
+    _add_classes(table, kinds, equity, maintenance, (1 - _add_beyond(table, row)) * (notional - NOTIONAL_LIMIT))
 
     # What markets have left are their public terms: nothing, but of options that have expired
     table.send("positions", "positions", row.money * position, market)
@@ -152,7 +155,6 @@ def _add_places(table: Table, row: _Row, position: Expression) -> Expression:
     grouped_next = query("grouped").at(1)
     table.require("inner_grouped", row.inner * (1 - row.grouped))
     table.require("grouped_account", row.grouped * (1 - row.account))
-    table.require("oversized_alone", row.grouped * row.kind["oversized"])
     table.require("grouped_follows", row.grouped * (1 - query("head").at(-1) - query("grouped").at(-1)))
     table.require("offset_follows", row.grouped * (offset - offset.at(-1) - 1))
     table.require("length_follows", row.grouped * (length - length.at(-1)))
@@ -200,13 +202,28 @@ def _required(table: Table, row: _Row, market: Expression, notional: Expression)
     used, requirement = row.tiered, MAINTENANCE + ADDONS * row.portfolio
     lower, upper, rate, deduction = (table.witness(f"tier_{name}") for name in ("lower", "upper", "rate", "deduction"))
     table.send("tier", "tier", used, market, requirement, lower, upper, rate, deduction)
-    table.register("tier_above", NOTIONAL_BITS, used * (notional - lower))
-    table.register("tier_below", NOTIONAL_BITS, used * (upper - 1 - notional))
+    # n - 2^79 has 80 bits above `lower`, where there is no tier: |q|*P < 2^112
+    excess = notional - NOTIONAL_LIMIT - (1 << NOTIONAL_BITS) * lower
+    table.register("tier_above", NOTIONAL_BITS, used * (notional - lower) + row.untiered * excess)
+    table.register("tier_below", NOTIONAL_BITS, used * (upper - 1 - notional) + row.untiered * lower)
     return required_of(row.flags, rate, deduction, notional, query("negative"))
 
 
+def _add_beyond(table: Table, row: _Row) -> Expression:
+    """1 where an inner cell so far has left the tiers: the account is neither healthy nor thin, since no tier says what
+    it requires."""
+    if row.untiered.constant == 0:
+        return row.untiered
+    beyond = table.witness("beyond")
+    table.require("untiered_inner", row.untiered * (1 - row.inner))
+    before = row.grouped * beyond.at(-1)
+    table.require("beyond", beyond - before - row.untiered + before * row.untiered)
+    table.require("beyond_class", beyond * (row.kind["healthy"] + row.kind["thin"]))
+    return beyond
+
+
 def _add_classes(
-    table: Table, kinds: dict[str, Expression], equity: Expression, maintenance: Expression, notional: Expression
+    table: Table, kinds: dict[str, Expression], equity: Expression, maintenance: Expression, excess: Expression
 ) -> None:
     """What must not be negative in each class: one distance, and the equity where that does not say it."""
     room = equity * (1 << PRICE_FRACTION) - maintenance
@@ -214,7 +231,7 @@ def _add_classes(
         kinds["healthy"] * room
         - kinds["thin"] * (room + 1)
         - kinds["under"] * (equity + 1)
-        + kinds["oversized"] * (notional - NOTIONAL_LIMIT)
+        + kinds["oversized"] * excess
     )
     table.register("distance", DISTANCE_BITS, distance)
     table.register("solvent_equity", EQUITY_BITS, (kinds["thin"] + kinds["oversized"]) * equity)

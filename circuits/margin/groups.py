@@ -25,6 +25,7 @@ from circuits.margin.formulas import Flags, add_flags, module_id, required_of
 from circuits.margin.leg import NOTIONAL_BITS, SIGN_BIAS, TIME_BITS
 from circuits.margin.modules import FUNDING_FRACTION
 from circuits.margin.parameters import Parameters, Shape
+from circuits.margin.tiers import NOTIONAL_LIMIT
 from circuits.margin.transitions import ADDONS, INITIAL, INITIAL_OPEN, MAINTENANCE
 from circuits.table import Table
 
@@ -69,7 +70,7 @@ def groups_table(parameters: Parameters, shape: Shape) -> Table:
         table.require(f"{name}_follows", row.member * (flag - flag.at(-1)))
     dues = _add_dues(table, row) if parameters.cadence is not None else []
     _add_memory(table, row, module_id(portfolio, flags))
-    sums = _add_sums(table, row, ADDONS * portfolio, flags)
+    sums = [*_add_sums(table, row, ADDONS * portfolio, flags), query("beyond")]
     group = row.address - row.offset
     table.receive("own", "own", row.own, row.time, row.address, group)
     if portfolio.constant == 0:
@@ -157,21 +158,35 @@ def _add_sums(table: Table, row: _Row, addons: Expression, flags: Flags) -> list
     notional, open_tier = table.witness("notional"), table.boolean("open_tier")
     table.require("notional", notional - row.magnitude * price)
     lower, upper = table.witness("lower"), table.witness("upper")
-    table.register("above", NOTIONAL_BITS, row.counted * (notional - lower))
-    table.register("below", NOTIONAL_BITS, row.counted * (upper - 1 - notional))
+    untiered = _add_beyond(table, row)
+    tiered = row.counted - untiered
+    # n - 2^79 has 80 bits above `lower`, where there is no tier: |q|*P < 2^112
+    excess = notional - NOTIONAL_LIMIT - (1 << NOTIONAL_BITS) * lower
+    table.register("above", NOTIONAL_BITS, tiered * (notional - lower) + untiered * excess)
+    table.register("below", NOTIONAL_BITS, tiered * (upper - 1 - notional) + untiered * lower)
     requirements = []
     for name, requirement in (
         ("maintenance", MAINTENANCE),
         ("initial", INITIAL + (INITIAL_OPEN - INITIAL) * open_tier),
     ):
         rate, deduction = table.witness(f"{name}_rate"), table.witness(f"{name}_deduction")
-        table.send(name, "tier", row.counted, row.market, requirement + addons, lower, upper, rate, deduction)
+        table.send(name, "tier", tiered, row.market, requirement + addons, lower, upper, rate, deduction)
         required = required_of(flags, rate, deduction, notional, query("negative"))
-        requirements.append(required)
-    terms = (modules.equity(settled, row.position, price), *requirements)
+        requirements.append(tiered * required)
+    terms = (row.counted * modules.equity(settled, row.position, price), *requirements)
     sums = []
     for name, term in zip(("equity", "maintenance", "initial"), terms, strict=True):
         column = table.witness(f"{name}_sum")
-        table.require(f"{name}_sum", column - row.member * column.at(-1) - row.counted * term)
+        table.require(f"{name}_sum", column - row.member * column.at(-1) - term)
         sums.append(column)
     return sums
+
+
+def _add_beyond(table: Table, row: _Row) -> Expression:
+    """1 where a counted cell has a notional that no tier holds; `beyond` says whether one did so far, of which a
+    refusal is the reason and nothing else has a proof."""
+    untiered, beyond = table.boolean("untiered"), table.witness("beyond")
+    table.require("untiered_counted", untiered * (1 - row.counted))
+    before = row.member * beyond.at(-1)
+    table.require("beyond", beyond - before - untiered + before * untiered)
+    return untiered

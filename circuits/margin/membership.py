@@ -48,8 +48,10 @@ def add_membership(table: Table, row: Row, leg: Leg, time: Expression, parameter
     judged = row.of(*JUDGED) + row.first * row.kind["transfer"] + row.second * row.kind["cover"]
     table.require("linked", linked - row.member * judged)
     sums = [query(f"rest_{name}") for name in SUMS]
-    for name, column in zip(SUMS, sums, strict=True):
+    sums.append(table.witness("rest_beyond"))  # a member has left the tiers
+    for name, column in zip((*SUMS, "beyond"), sums, strict=True):
         table.require(f"rest_{name}", column * (1 - linked))
+    table.require("beyond_refused", sums[-1] * (1 - query("oversized")))
     flags = [query(flag_name(module)) for module in parameters.modules]
     for flag in flags:
         table.require(flag.arguments[0], flag * (1 - linked))
@@ -131,3 +133,8 @@ def add_cell_kinds(table: Table, row: Row, fresh: Expression) -> tuple[Expressio
     table.require("kind", columns[0] - before)
     table.require("kind_after", columns[1] - after)
     return columns
+
+
+def beyond_of(table: Table) -> Expression:
+    """1 where another member of the leg's group has left the tiers; the constant 0 in a key without groups."""
+    return query("rest_beyond") if "rest_beyond" in table.columns else lift(0)

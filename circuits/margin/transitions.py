@@ -29,7 +29,7 @@ from circuits.margin.leg import (
     add_requirements,
     add_tier_lookup,
 )
-from circuits.margin.membership import add_cell_kinds, add_membership, add_rest
+from circuits.margin.membership import add_cell_kinds, add_membership, add_rest, beyond_of
 from circuits.margin.modules import PRICE_FRACTION
 from circuits.margin.parameters import Parameters, Shape
 from circuits.table import Table
@@ -229,7 +229,7 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
         + kind["refuse"] * system * (amount - 1 - left)
         + kind["refuse_close"] * not_flat
         + (kind["refuse"] * (1 - system) + redeem - oversized - overdrawn) * short
-        + oversized * (leg.after.notional - OVERSIZED)
+        + oversized * (1 - beyond_of(table)) * (leg.after.notional - OVERSIZED)
         - overdrawn * (leg.after.position + 1)
         + row.second * kind["join"] * (left - leg.after.position)
         + kind["form"] * (left - 2)  # without room, the `open` of an account has the amount of a group's

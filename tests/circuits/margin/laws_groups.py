@@ -258,6 +258,22 @@ ALSO: dict[str, tuple[str, ...]] = {
         "transitions.kind",
         "transitions.kind_after",
     ),
+    "groups.untiered_boolean": (
+        "bus.tier",
+        "groups.above",
+        "groups.below",
+        "groups.untiered_counted",
+    ),
+    "groups.untiered_counted": (
+        "bus.tier",
+        "groups.above",
+    ),
+    "transitions.beyond_refused": (
+        "groups.above",
+        "groups.initial_sum",
+        "groups.maintenance_sum",
+    ),
+    "transitions.rest_beyond": ("transitions.beyond_refused",),
     "transitions.relief": (
         "bus.worst",
         "transitions.margin",
@@ -443,6 +459,27 @@ def a_tier_above_the_notional(p: Paper) -> None:
 @breaks("groups.below")
 def a_tier_below_the_notional(p: Paper) -> None:
     p.write(G, a_pass(2), upper=1)
+
+
+add("groups.beyond", lambda p: p.add(G, FREE_PASS, beyond=1))
+add("transitions.rest_beyond", lambda p: p.write(T, PAD, rest_beyond=1))
+
+
+@breaks("groups.untiered_boolean")
+def half_of_a_member_without_a_tier(p: Paper) -> None:
+    p.write(G, FREE_PASS, untiered=HALF, beyond=HALF)
+
+
+@breaks("groups.untiered_counted")
+def a_cell_of_no_group_without_a_tier(p: Paper) -> None:
+    p.write(G, FREE_PASS, untiered=1, beyond=1)
+
+
+@breaks("transitions.beyond_refused")
+def a_withdrawal_from_a_group_beyond_the_tiers(p: Paper) -> None:
+    """Of a member that is said to have no tier."""
+    p.write(G, a_pass(2), untiered=1, beyond=1)
+    p.write(T, leg("withdraw"), rest_beyond=1)
 
 
 @breaks("groups.scanned")

@@ -9,18 +9,20 @@ from unittest.mock import patch
 
 import pytest
 
-from circuits.margin.cell import ROOM_UNIT
+from circuits.field import MODULUS
+from circuits.margin.cell import ACCOUNT, ROOM_UNIT, Cell
+from circuits.margin.modules import CROSS
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import InvalidStatement, Statement
 from circuits.margin.statement_rules import check_statement, most_room
-from tests.circuits.margin.groups_story import first_tick, parameters
+from tests.circuits.margin.groups_story import BTC, CELLS, ETH, P_BTC, SHAPE, first_tick, group, parameters
 from tests.circuits.margin.test_groups_attacks import forged, machine
-from tests.circuits.margin.test_groups_random import Stream
+from tests.circuits.margin.test_groups_random import Stream, paper_of
 from zkmargin import context, exchange, groups, operations, rules
 from zkmargin.batch import BatchBuilder
 from zkmargin.rules import Refused
 from zkmargin.state import State, Step
-from zkmargin.transactions import Deposit, Form, Join, Tick, Transaction, Withdraw
+from zkmargin.transactions import Deposit, Form, Join, Tick, Trade, Transaction, Withdraw
 
 MODULES = ("cross", "portfolio")
 NO_STEP = (Refused, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError)
@@ -113,3 +115,35 @@ def test_no_group_is_larger_than_its_tables(shape: Shape, module: str, amount: i
     larger = replace(batch.l1[0], amount=batch.l1[0].amount + ROOM_UNIT)
     with pytest.raises(InvalidStatement, match="a group has at most"):
         check_statement(replace(told, l1=(larger, *batch.l1[1:])), made, shape)
+
+
+HUGE = -(-(1 << 79) // P_BTC)  # the least position whose notional no tier holds
+
+
+@pytest.mark.parametrize(("position", "beyond"), [(HUGE, True), (HUGE - 1, False), (1 << 57, True), (-HUGE, True)])
+def test_a_group_beyond_the_tiers_is_refused_with_proof(position: int, beyond: bool) -> None:
+    """Else its owner's request would stay first in the queue for good."""
+    cells = CELLS | group(8, CROSS, 4, (10, position, BTC), (1000, 3, ETH))
+    cells |= {44: Cell(0, -position, 0, BTC, ACCOUNT)}
+    state = State.genesis(parameters())
+    state.batch, state.cells = 1, {address: cell.pack() for address, cell in cells.items()}
+    builder = BatchBuilder(state, parameters(), SHAPE)
+    assert builder.add(first_tick()) is None
+    assert builder.add(Withdraw(10, 1, 0)) is None
+    step = builder.steps[-1]
+    assert (step.kind, step.oversized) == ("refuse" if beyond else "withdraw", beyond)
+    for other in (Withdraw(9, 1, 1), Deposit(10, 5, 2)):
+        assert builder.add(other) is None
+    refusal = builder.add(Trade(10, 3, 1, 1, 10, 0, 0))
+    assert (refusal is not None and refusal.code == "group") == beyond
+    paper = paper_of(parameters(), builder.finish())
+    assert paper.copy().failures() == set()
+    row = paper.columns["groups"]["position"].index(position % MODULUS)
+    paper.write("groups", row, untiered=int(not beyond))
+    assert ("groups.below" if beyond else "groups.above") in paper.failures()
+
+
+def test_a_group_within_the_tiers_is_not_beyond_them() -> None:
+    step = machine().transition(Withdraw(9, 300, 0))
+    assert step.kind == "withdraw" and forged(step) == set()
+    assert "transitions.margin" in forged(replace(step, kind="refuse", oversized=True, rule_a=None))

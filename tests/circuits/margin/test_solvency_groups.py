@@ -8,10 +8,12 @@ import pytest
 
 from circuits.field import inverse
 from circuits.margin.cell import Cell
+from circuits.margin.modules import CROSS
+from circuits.margin.modules import PORTFOLIO as PORTFOLIO_MODULE
 from circuits.margin.solvency import solvency_circuit
 from circuits.margin.solvency_statement import SolvencyStatement, check_solvency, solvency_scalars, solvency_terms
 from circuits.margin.statement import InvalidStatement, OracleRow
-from tests.circuits.margin.groups_story import CELLS, SHAPE, first_tick, parameters, second_tick
+from tests.circuits.margin.groups_story import BTC, CELLS, ETH, SHAPE, first_tick, group, parameters, second_tick
 from tests.circuits.margin.paper import Paper
 from zkmargin.solvency import solvency_assignment, solvency_statement
 
@@ -124,13 +126,19 @@ ALSO = {
         "sum.equity",
     ),
     "book.offset_follows": ("book.content",),
-    "book.oversized_alone": (
-        "book.distance",
-        "book.solvent_equity",
-        "sum.deficit",
-        "sum.equity",
-        "sum.oversized",
-        "sum.under",
+    "book.beyond_class": (
+        "book.maintenance_sum",
+        "book.tier_above",
+    ),
+    "book.untiered_boolean": (
+        "book.beyond",
+        "book.maintenance_sum",
+        "book.tier_above",
+        "book.tier_below",
+    ),
+    "book.untiered_inner": (
+        "book.tier_above",
+        "bus.tier",
     ),
     "book.portfolio_boolean": ("book.portfolio_group",),
     "book.portfolio_follows": (
@@ -176,9 +184,23 @@ def a_member_that_counts_nothing(p: Paper) -> None:
     p.write(B, CROSS_THIN + 1, inner=0)
 
 
-@breaks("book.oversized_alone")
-def a_group_that_says_it_has_no_tier(p: Paper) -> None:
-    p.write(B, CROSS_BANKRUPT + 2, oversized=1, under=0)
+breaks("book.beyond")(lambda p: p.add(B, EMPTY, beyond=1))
+
+
+@breaks("book.untiered_boolean")
+def half_of_a_cell_without_a_tier(p: Paper) -> None:
+    p.write(B, CROSS_BANKRUPT + 1, untiered=HALF, beyond=HALF)
+
+
+@breaks("book.untiered_inner")
+def the_last_cell_without_a_tier(p: Paper) -> None:
+    p.write(B, CROSS_BANKRUPT + 2, untiered=1, beyond=1)
+
+
+@breaks("book.beyond_class")
+def a_group_beyond_the_tiers_that_is_only_thin(p: Paper) -> None:
+    for place in (1, 2):
+        p.write(B, CROSS_THIN + place, untiered=int(place == 1), beyond=1)
 
 
 @breaks("book.grouped_follows")
@@ -243,6 +265,33 @@ def a_position_kept_from_the_scenarios(p: Paper) -> None:
 @breaks("bus.worst")
 def a_smaller_worst(p: Paper) -> None:
     p.add(B, PORTFOLIO + 4, worst=-1)
+
+
+def test_a_group_beyond_the_tiers() -> None:
+    """It is counted as an account for which no tier says what it requires, or as one without equity."""
+    huge = 1 << 57  # of BTC: a notional of some 2^79.6
+    cells = {address: cell for address, cell in CELLS.items() if address < 8 or address >= 44}
+    cells |= group(8, CROSS, 4, (10, huge, BTC), (-5, 0, ETH), (0, 0, BTC))
+    cells |= group(20, PORTFOLIO_MODULE, 4, (0, 0, ETH), (-(1 << 62), -huge, BTC))
+    sums = {
+        market: sum(c.position for c in cells.values() if c.holds_money and c.market == market) for market in range(4)
+    }
+    for address in range(44, 48):
+        cells[address] = replace(cells[address], position=cells[address].position - sums[cells[address].market])
+    statement = stated(cells)
+    assert (statement.totals.oversized, statement.totals.under) == (1, 1)
+    paper = paper_of(statement, cells)
+    assert paper.copy().failures() == set()
+    for kind in ("healthy", "thin"):
+        cheat = paper.copy()
+        cheat.write(B, 11, oversized=0, **{kind: 1})
+        assert "book.beyond_class" in cheat.failures()
+    cheat = paper.copy()  # a cell that has a tier, said to have none
+    cheat.write(B, 10, untiered=1)
+    assert "book.tier_above" in cheat.failures()
+    cheat = paper.copy()  # and the other way about
+    cheat.write(B, 9, untiered=0)
+    assert {"book.beyond", "book.tier_below", "bus.tier"} & cheat.failures()
 
 
 def test_no_law_without_a_tamper() -> None:
