@@ -138,6 +138,9 @@ def test_a_venue_that_keeps_its_cadence(folder: Path) -> None:
     summary = applied(folder, "0.jsonl", *opened, Deposit(3, 10 * worth, 3), Trade(2, 3, 10, 1, worth, 0, 0))
     assert (summary["refusals"], summary["late"], summary["sampled"], summary["overdue"]) == ([], 0, 0, 0)
     assert told("inspect", folder / "rollup", "--cell", 2)["due"] != NEVER
+    shown = told("risk", "show", folder / "rollup", "--cell", 3)
+    assert (shown["due"], shown["checked every"]) == (start + 10 + 3600, 3600)
+    assert f"{start + 10 + 3600} s" in run("risk", "show", folder / "rollup", "--cell", 3).output
 
     found = told("due", folder / "rollup", "--by", start + 4000, "--out", folder / "checks.jsonl")
     assert (found["due"], found["overdue"], found["refused"]) == (2, 0, {})

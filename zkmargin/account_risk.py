@@ -110,6 +110,12 @@ class Account:
         return tuple(range(head + 1, head + count))
 
     @property
+    def due(self) -> int:
+        """When it has to be checked, in a rollup whose key has a cadence."""
+        cell = self.state.cell(self.cells[0])
+        return self.state.cell(self.cells[0] - cell.offset).due if cell.is_member else cell.due
+
+    @property
     def rows(self) -> Rows:
         return self.state.rows
 

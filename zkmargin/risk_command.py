@@ -10,7 +10,7 @@ import click
 from zkmargin.cli import BAD_INPUT, FILE, FOLDER, NEW_FILE, as_json, fail
 
 if TYPE_CHECKING:
-    from zkmargin.account_risk import Account
+    from zkmargin.account_risk import Account, AccountRisk
 
 
 @click.group()
@@ -72,7 +72,7 @@ def describe(account: "Account") -> dict[str, Any]:
     distances = [each.distance(account.rows[each.market][0]) for each in found]
     distance = min((each for each in distances if each is not None), default=None)
     near = "below maintenance" if risk.buffer < 0 else band(distance)
-    return {
+    return _cadence(account, risk) | {
         "module": risk.module,
         "equity": risk.equity,
         "maintenance": risk.maintenance,
@@ -85,6 +85,18 @@ def describe(account: "Account") -> dict[str, Any]:
         "losses": list(risk.losses),
         "holdings": [asdict(holding) | {"losses": list(holding.losses)} for holding in risk.holdings],
     }
+
+
+def _cadence(account: "Account", risk: "AccountRisk") -> dict[str, Any]:
+    """When the account has to be checked, and every how many seconds in the band that it is in now, where the key says
+    so."""
+    from circuits.margin.cadence import NEVER
+
+    if account.parameters.cadence is None:
+        return {}
+    found = account.parameters.cadence.band(risk.equity, risk.maintenance)
+    every = None if found is None or not risk.maintenance else found.interval
+    return {"due": None if account.due == NEVER else account.due, "checked every": every}
 
 
 def _of_rollup(folder: Path, cell: int) -> "Account":
@@ -125,6 +137,9 @@ def _print(account: "Account", report: dict[str, Any]) -> None:
     told |= {name: str(report[name]) for name in ("module", "standing", "band")}
     if report["distance"] is not None:
         told["distance"] = f"{report['distance']:.2%} of the price"
+    if "due" in report:
+        told["due"] = "never" if report["due"] is None else f"{report['due']} s"
+        told["checked every"] = "no band" if report["checked every"] is None else f"{report['checked every']} s"
     totals = Table("account", "quote units", show_header=True)
     for name, value in told.items():
         totals.add_row(name, value)
