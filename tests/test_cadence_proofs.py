@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from circuits.circuit import Assignment
-from circuits.margin.cadence import NEVER, Band, Cadence, derived_seed
+from circuits.margin.cadence import Band, Cadence, derived_seed
+from circuits.margin.cell import NEVER
 from circuits.margin.statement import Statement
 from prover.backend import Backend, get_backend
 from prover.key import ProvingKey

@@ -4,8 +4,8 @@ the date."""
 from collections.abc import Sequence
 from dataclasses import replace
 
-from circuits.margin.cadence import NEVER, Checks, sample
-from circuits.margin.cell import ACCOUNT, unpack
+from circuits.margin.cadence import Checks, sample
+from circuits.margin.cell import ACCOUNT, NEVER, unpack
 from zkmargin.context import Context
 from zkmargin.rules import MARGIN_BITS, Refused, require, require_register
 from zkmargin.state import Leg, Rule, State, Step

@@ -90,7 +90,7 @@ def describe(account: "Account") -> dict[str, Any]:
 def _cadence(account: "Account", risk: "AccountRisk") -> dict[str, Any]:
     """When the account has to be checked, and every how many seconds in the band that it is in now, where the key says
     so."""
-    from circuits.margin.cadence import NEVER
+    from circuits.margin.cell import NEVER
 
     if account.parameters.cadence is None:
         return {}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from circuits.expression import Expression, lagrange, lift, public, query, total
 from circuits.margin import modules
-from circuits.margin.cadence import DUE_BITS
 from circuits.margin.cell import (
     ACCOUNT,
     COLLATERAL_BITS,
+    DUE_BITS,
     DUE_UNIT,
     HEAD,
     INDEX_BITS,

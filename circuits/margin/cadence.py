@@ -6,19 +6,14 @@ leaves the dates that were given. Times are in seconds, as those of oracle rows.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from circuits.margin.cell import DUE_BITS
 from circuits.margin.reading import at_path, exact_fields, read_list
-from circuits.margin.tiers import ParameterError, Tier, check_integer
+from circuits.margin.tiers import ParameterError, check_integer
 
-if TYPE_CHECKING:
-    from circuits.margin.parameters import Parameters
-
-DUE_BITS = 32
-NEVER = (1 << DUE_BITS) - 1  # an account without positions, of which no price makes anything
 INTERVAL_LIMIT = 1 << 28
 CLOCK_LIMIT = (1 << DUE_BITS) - INTERVAL_LIMIT  # of the time of a tick: with an interval more it is below NEVER
 BUFFER_MAX = 1 << 24
@@ -72,32 +67,11 @@ class Cadence:
         inside = (band for band in reversed(self.bands) if band.room(equity, maintenance) >= 0)
         return next(inside, None)
 
-
-def renewal(parameters: "Parameters", cadence: Cadence) -> int:
-    """The interval of whoever has just met the initial margin: that of the furthest band which every account that
-    meets it is in. Modules of a venue's own may make anything of requirements: the nearest."""
-    if parameters.modules:
-        return cadence.bands[0].interval
-    pairs = list(_requirements(parameters))
-    return [band.interval for band in cadence.bands if all(_implied(band, *pair) for pair in pairs)][-1]
-
-
-def _implied(band: Band, maintenance: int, initial: int) -> bool:
-    return initial * ONE >= maintenance * (ONE + band.buffer)
-
-
-def _requirements(parameters: "Parameters") -> Iterator[tuple[int, int]]:
-    """(maintenance, initial) wherever the one as a function of the other has a corner; sums of such pairs keep what all
-    of them keep."""
-    for market in (*parameters.markets, *parameters.portfolio_markets):
-        yield from (pair for tier in market.tiers for pair in _ends(tier))
-    if parameters.portfolio is not None:
-        yield ONE, parameters.portfolio.initial_factor
-
-
-def _ends(tier: Tier) -> Iterator[tuple[int, int]]:
-    for notional in (tier.lower, tier.upper):
-        yield tier.requirement(notional, "maintenance"), tier.requirement(notional, "initial")
+    def implied(self, requirements: Iterable[tuple[int, int]]) -> Band:
+        """The furthest band that whoever meets the initial one of each pair (maintenance, initial) is in."""
+        pairs = list(requirements)
+        found = (band for band in reversed(self.bands) if all(i * ONE >= m * (ONE + band.buffer) for m, i in pairs))
+        return next(found, self.bands[0])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits.field import MODULUS
-from circuits.margin.cadence import DUE_BITS, NEVER
 from circuits.margin.modules import Module, with_id
 
 EMPTY, ACCOUNT, SYSTEM = 0, 1, 2
@@ -24,6 +23,8 @@ POSITION_BITS = 64  # of the absolute value
 INDEX_BITS = 64  # signed
 MARKET_BITS = 16
 KIND_BITS = 16
+DUE_BITS = 32  # a time in seconds
+NEVER = (1 << DUE_BITS) - 1  # an account without positions, of which no price makes anything
 COLLATERAL_MIN, COLLATERAL_MAX = -(1 << 63), (1 << 63) - 1
 POSITION_MAX = (1 << 64) - 1
 INDEX_MIN, INDEX_MAX = -(1 << 63), (1 << 63) - 1

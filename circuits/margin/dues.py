@@ -4,15 +4,17 @@ Nothing of it is in a key without a cadence (`circuits.margin.cadence`).
 """
 
 from circuits.expression import Expression, lagrange, lift, public, query
-from circuits.margin.cadence import DUE_BITS, NEVER, ONE
+from circuits.margin.cadence import ONE
 from circuits.margin.cell import (
     ACCOUNT,
     COLLATERAL_BITS,
+    DUE_BITS,
     DUE_UNIT,
     HEAD,
     INDEX_BITS,
     MARKET_BITS,
     MEMBER,
+    NEVER,
     ORDER,
     POSITION_BITS,
     SYSTEM,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from circuits.margin.cadence import Cadence, renewal
+from circuits.margin.cadence import Cadence
 from circuits.margin.cell import MARKET_MAX, POSITION_MAX
 from circuits.margin.formulas import check_modules, read_module
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
@@ -132,8 +132,19 @@ class Parameters:
 
     @cached_property
     def renewal(self) -> int:
-        """For how many seconds whoever has met the initial margin needs no check; 0 in a key without a cadence."""
-        return 0 if self.cadence is None else renewal(self, self.cadence)
+        """For how many seconds whoever has met the initial margin needs no check: those of the band that it implies,
+        of the nearest one where modules of a venue's own may ask for anything. 0 in a key without a cadence."""
+        if self.cadence is None:
+            return 0
+        if self.modules:
+            return self.cadence.bands[0].interval
+        # Both requirements are linear within a tier, and what all cells keep, sums of them keep
+        tiers = [tier for market in (*self.markets, *self.portfolio_markets) for tier in market.tiers]
+        ends = [(tier, notional) for tier in tiers for notional in (tier.lower, tier.upper)]
+        pairs = [(tier.requirement(n, "maintenance"), tier.requirement(n, "initial")) for tier, n in ends]
+        if self.portfolio is not None:
+            pairs.append((1 << 16, self.portfolio.initial_factor))
+        return self.cadence.implied(pairs).interval
 
     @property
     def has_options(self) -> bool:

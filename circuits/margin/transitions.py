@@ -16,7 +16,7 @@ from circuits.margin.asset_legs import (
     closeout_of,
     overdrawn_of,
 )
-from circuits.margin.cadence import NEVER
+from circuits.margin.cell import NEVER
 from circuits.margin.dues import add_cadence, add_due, checked_room, due_of
 from circuits.margin.fills import add_ordered_legs
 from circuits.margin.kinds import GROUP_PAIR_KINDS, L1_CODES, Row, add_kinds

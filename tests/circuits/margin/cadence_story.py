@@ -3,8 +3,8 @@
 from dataclasses import replace
 from functools import lru_cache
 
-from circuits.margin.cadence import NEVER, Band, Cadence
-from circuits.margin.cell import ACCOUNT, Cell
+from circuits.margin.cadence import Band, Cadence
+from circuits.margin.cell import ACCOUNT, NEVER, Cell
 from circuits.margin.parameters import Parameters
 from tests.circuits.margin.groups_story import BTC, CELLS, Story, parameters, told
 from zkmargin.transactions import Check, Transaction

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from circuits.field import MODULUS, inverse
-from circuits.margin.cadence import NEVER
-from circuits.margin.cell import ACCOUNT, DUE_UNIT, HEAD, packed
+from circuits.margin.cell import ACCOUNT, DUE_UNIT, HEAD, NEVER, packed
 from circuits.margin.leg import SIGN_BIAS
 from tests.circuits.margin.cadence_story import BANDS, tell
 from tests.circuits.margin.paper import Paper

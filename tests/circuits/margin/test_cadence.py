@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from circuits.margin.cadence import BANDS_MAX, CLOCK_LIMIT, NEVER, Band, Cadence, Checks, derived_seed, sample
-from circuits.margin.cell import ACCOUNT, Cell, head_kind, unpack
+from circuits.margin.cadence import BANDS_MAX, CLOCK_LIMIT, Band, Cadence, Checks, derived_seed, sample
+from circuits.margin.cell import ACCOUNT, NEVER, Cell, head_kind, unpack
 from circuits.margin.circuit import margin_circuit
 from circuits.margin.modules import CROSS
 from circuits.margin.parameters import ParameterError, Parameters, Shape

@@ -8,8 +8,8 @@ from math import ceil
 
 import pytest
 
-from circuits.margin.cadence import NEVER, sample
-from circuits.margin.cell import ACCOUNT, Cell
+from circuits.margin.cadence import sample
+from circuits.margin.cell import ACCOUNT, NEVER, Cell
 from circuits.margin.parameters import Parameters
 from tests.circuits.margin.cadence_story import BANDS, CELLS_DATED, rules
 from tests.circuits.margin.groups_story import SHAPE
