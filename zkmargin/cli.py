@@ -40,29 +40,20 @@ OPTIONAL |= {"matplotlib": "zkmargin[bench]"}
 """Packages that not every installation has, and what brings them."""
 
 
-class Address(click.ParamType):
-    """Of a contract, as an integer."""
+class Hex(click.ParamType):
+    """So many hex digits behind a prefix, as an integer."""
 
-    name = "address"
+    def __init__(self, name: str, prefix: str, digits: int) -> None:
+        self.name, self.prefix, self.digits = name, prefix, digits
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if not re.fullmatch("0x[0-9a-fA-F]{40}", str(value)):
-            self.fail("expected 0x and 40 hex digits", param, ctx)
+        if not re.fullmatch(f"{self.prefix}[0-9a-fA-F]{{{self.digits}}}", str(value)):
+            before = f"{self.prefix} and " if self.prefix else ""
+            self.fail(f"expected {before}{self.digits} hex digits", param, ctx)
         return int(value, 16)
 
 
-class Seed(click.ParamType):
-    """256 bits, as an integer."""
-
-    name = "seed"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if not re.fullmatch("[0-9a-fA-F]{64}", str(value)):
-            self.fail("expected 64 hex digits", param, ctx)
-        return int(value, 16)
-
-
-ADDRESS, SEED = Address(), Seed()
+ADDRESS, SEED = Hex("address", "0x", 40), Hex("seed", "", 64)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
