@@ -86,10 +86,11 @@ def _check_polynomials(path: str, module: Module, factor: int) -> None:
 
 
 def check_requirement(path: str, module: Module, tiers: Sequence[Tier], short: int) -> None:
-    """Of one cell, at the ends of every tier: nothing for nothing, rising ever more steeply, no jump, no more than
-    the notional, and no more for maintenance than initially. ParameterError.
+    """Of one cell, at the ends of every tier: nothing for nothing, something for a position, rising ever more steeply,
+    no jump, no more than the notional, and no more for maintenance than initially. ParameterError.
 
-    So a position that is reduced never requires more, which rule (B) is built on.
+    So a position that is reduced never requires more, which rule (B) is built on; of an account that requires nothing
+    that rule would keep no equity, nor a cadence ever ask for a check.
     """
 
     def at(tier: Tier, notional: int, kind: Requirement) -> Any:
@@ -109,6 +110,8 @@ def check_requirement(path: str, module: Module, tiers: Sequence[Tier], short: i
             before, steepest = high, slope
     if any(at(tier, n, "initial") < at(tier, n, "maintenance") for tier in tiers for n in _ends(tier)[:2]):
         raise ParameterError(path, "less initial than maintenance margin")
+    if not at(tiers[0], 1, "maintenance"):
+        raise ParameterError(path, "the maintenance requirement of a position is nothing")
 
 
 def _ends(tier: Tier) -> tuple[int, int, int]:
