@@ -11,8 +11,9 @@ from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from circuits.margin.modules import Module
 from circuits.margin.reading import at_path, exact_fields, read_list
-from circuits.margin.tiers import ParameterError, Tier, check_integer
+from circuits.margin.tiers import NOTIONAL_LIMIT, ParameterError, Tier, check_integer
 
 if TYPE_CHECKING:
     from circuits.margin.parameters import Parameters
@@ -98,6 +99,34 @@ def _requirements(parameters: "Parameters") -> Iterator[tuple[int, int]]:
 def _ends(tier: Tier) -> Iterator[tuple[int, int]]:
     for notional in (tier.lower, tier.upper):
         yield tier.requirement(notional, "maintenance"), tier.requirement(notional, "initial")
+
+
+def check_supplies(parameters: "Parameters") -> None:
+    """ParameterError unless who has collateral and assets alone is above maintenance at every price, and stays so in
+    whatever does not date him anew: supplies, which ask nobody, and sales, which take no more than they pay.
+
+    So it may be an account that is never due. (But for shocks, which are rounded to 2^-16 of a price.)
+    """
+    if not parameters.assets:
+        return
+    if 2 * parameters.trade_fee_cap + parameters.trade_band > ONE:
+        message = "under a cadence, an asset's sale has to pay its fee: twice the cap and the band are at most 2^16"
+        raise ParameterError("trade_fee_cap", message)
+    for module in parameters.group_modules(parameters.portfolio is not None):
+        for market in parameters.assets:
+            if _most_required(parameters, module, market) > NOTIONAL_LIMIT * ONE:
+                message = f"under a cadence, no asset requires more than it is worth, as it may by {module.name}"
+                raise ParameterError(f"markets[{market}]", message)
+
+
+def _most_required(parameters: "Parameters", module: Module, market: int) -> int:
+    """Maintenance of an account that holds as much of an asset as tiers do; of less, it is no larger share."""
+    markets, worst, factor = parameters.markets, 0, ONE
+    if module.scans and parameters.portfolio is not None:
+        markets, factor = parameters.portfolio_markets, parameters.portfolio.initial_factor
+        worst = max(0, *(-shock for shock in parameters.portfolio.instruments[market].shocks)) * NOTIONAL_LIMIT // ONE
+    required = module.requirement(*markets[market].tiers[-1].terms("maintenance"), NOTIONAL_LIMIT, 0)
+    return int(module.conclude(0, required, 0, worst, factor).maintenance)
 
 
 @dataclass(frozen=True)

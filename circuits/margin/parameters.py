@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from circuits.margin.cadence import Cadence, renewal
+from circuits.margin.cadence import Cadence, check_supplies, renewal
 from circuits.margin.cell import MARKET_MAX, POSITION_MAX
 from circuits.margin.formulas import check_modules, read_module
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
@@ -129,6 +129,8 @@ class Parameters:
         if self.portfolio is not None:
             self._check_portfolio(self.portfolio)
         check_modules(self)
+        if self.cadence is not None:
+            check_supplies(self)
 
     @cached_property
     def renewal(self) -> int:
