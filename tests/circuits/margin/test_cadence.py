@@ -24,7 +24,7 @@ from zkmargin.dues import checks_for, due_by
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused
 from zkmargin.state import State
-from zkmargin.transactions import Check, Form, Join, Supply, Tick, Trade, encode, parse
+from zkmargin.transactions import Check, Form, Join, Leave, Supply, Tick, Trade, encode, parse
 
 SAMPLED = replace(SHAPE, samples=SAMPLES)
 SWEPT = replace(SAMPLED, sweep=True)
@@ -184,6 +184,18 @@ def test_what_is_due() -> None:
     assert due_by(made.state, 1100) == [(OVERDUE, 3), (OVERDUE, 13), (LATE, 2), (LATE, 9)]
     assert [check.cells for check in checks_for([3, 13, 2])] == [(3, 13), (2,)]
     assert encode(Check((3, 13))) == b'{"type":"check","cells":[3,13]}' and parse(encode(Check((3,)))) == Check((3,))
+
+
+def test_a_group_that_all_have_left_is_due_as_others_are() -> None:
+    """A sample counts its head; who joins is checked, and leaves again."""
+    made = machine({8: Cell(4, 1, 0, 0, head_kind(CROSS), OVERDUE)})
+    assert due_by(made.state, 1100) == [(OVERDUE, 8)]
+    with pytest.raises(Refused, match="kind: cell 8 is no account"):
+        made.apply(Check((8,)))
+    for transaction in (Join(8, 0), Check((9,)), Leave(8)):
+        made.apply(transaction)
+    assert made.state.cell(8) == Cell(4, 1, 0, 0, head_kind(CROSS), NEVER)
+    assert due_by(made.state, NEVER - 1) == []
 
 
 def test_modules_of_a_venues_own_are_checked() -> None:
