@@ -176,9 +176,20 @@ def test_what_the_verifier_tells(folder: Path) -> None:
     assert told("verify", *files(folder, 1))["seed"] == "ab" * 32
 
 
+def test_a_sample_that_the_prover_chose_shows_nobody_on_time(folder: Path) -> None:
+    refused = run("verify", *files(folder, 1), "--on-time", code=2)
+    assert "batch 1: its sample is of another seed" in refused.output
+    assert told("verify", *files(folder, 1), "--on-time", "--seed", "ab" * 32)["overdue"] == 0
+    run("verify", *files(folder, 3), "--on-time", "--seed", "ab" * 32, code=2)
+
+
 def test_seeds_are_derived_or_a_beacons(folder: Path) -> None:
     links = [folder / f"proof{number}" for number in range(4)]
-    run("verify-chain", *links, "--allow-insecure", "--seed", f"1={'ab' * 32}")
+    beacon = ("--allow-insecure", "--seed", f"1={'ab' * 32}")
+    found = told("verify-chain", *links, *beacon)
+    assert found["late"] == 2
+    assert told("verify-chain", *links, *beacon, "--on-time", code=1) == found
+    run("verify-chain", *links[:2], *beacon, "--on-time")
     refused = run("verify-chain", *links, "--allow-insecure", code=2)
     assert "batch 1: its sample is of another seed" in refused.output
     statement = Statement.from_json((links[2] / "statement.json").read_text())

@@ -33,14 +33,15 @@ def verify_chain(links: Sequence[Link], allow_insecure: bool = False, seeds: Map
     for the samples of a cadence; of other batches they are derived from the state.
     """
     for link in links:
-        _check_seed(link.statement, seeds or {})
+        check_seed(link.statement, seeds or {})
     for before, after in pairwise(links):
         _check_link(before, after)
     for link in links:
         verify(link.key, MarginStatement.under(link.key, link.statement), link.proof, allow_insecure)
 
 
-def _check_seed(statement: Statement, seeds: Mapping[int, int]) -> None:
+def check_seed(statement: Statement, seeds: Mapping[int, int]) -> None:
+    """InvalidStatement unless the sample is of what a beacon gave for the batch, or else of the derived seed."""
     if statement.checks is not None:
         seed = seeds.get(statement.batch, derived_seed(statement.old, statement.batch))
         require(statement.checks.seed == seed, f"batch {statement.batch}: its sample is of another seed")

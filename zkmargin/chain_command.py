@@ -5,17 +5,23 @@ from typing import Any
 
 import click
 
-from zkmargin.cli import FOLDER, SEED, as_json, pinned_key, read_statement, show
+from zkmargin.cli import DOES_NOT_HOLD, FOLDER, SEED, as_json, pinned_key, read_statement, show
 
 
 @click.command("verify-chain")
 @click.argument("folders", type=FOLDER, nargs=-1, required=True)
 @click.option("--key-digest", "digests", multiple=True, help="64 hex digits; with some, every key is one of them.")
 @click.option("--seed", "seeds", multiple=True, metavar="BATCH=HEX", help="What a beacon gave for a batch's sample.")
+@click.option("--on-time", is_flag=True, help="In keys with a cadence: nobody was late, nor overdue in the samples.")
 @click.option("--allow-insecure", is_flag=True, help="Accept keys under a setup whose secret is known.")
 @as_json
 def verify_chain(
-    folders: tuple[Path, ...], digests: tuple[str, ...], seeds: tuple[str, ...], allow_insecure: bool, as_json: bool
+    folders: tuple[Path, ...],
+    digests: tuple[str, ...],
+    seeds: tuple[str, ...],
+    on_time: bool,
+    allow_insecure: bool,
+    as_json: bool,
 ) -> None:
     """Checks batches that follow each other, a folder of `prove --out` for each.
 
@@ -34,7 +40,14 @@ def verify_chain(
     ]
     numbers = [link.statement.batch for link in links]
     told = {"verdict": "accepted", "batches": numbers, "key": keys[0], "setup": links[0].key.srs_kind}
-    show(told | {"amendments": changes}, as_json)
+    checks = [link.statement.checks for link in links]
+    if on_time and None in checks:
+        raise click.UsageError("--on-time: a key has no cadence")
+    counts = [each.counts() for each in checks if each is not None]
+    summed = {name: sum(count[name] for count in counts) for name in counts[0]} if counts else {}
+    show(told | {"amendments": changes} | summed, as_json)
+    if on_time and not all(each is not None and each.punctual for each in checks):
+        raise SystemExit(DOES_NOT_HOLD)
 
 
 def _seed(text: str) -> tuple[int, int]:

@@ -403,6 +403,7 @@ def prove(folder: Path, number: int, out: Path | None, backend_name: str, as_jso
 @click.argument("proof", type=FILE)
 @click.option("--key-digest", help="The key's digest, 64 hex digits: another key is refused. An arbiter pins it.")
 @click.option("--on-time", is_flag=True, help="In a key with a cadence: nobody was late, nor overdue in the sample.")
+@click.option("--seed", type=SEED, help="With --on-time: what a beacon gave; else the state has to give the seed.")
 @click.option("--allow-insecure", is_flag=True, help="Accept keys under a setup whose secret is known.")
 @as_json
 def verify(
@@ -411,11 +412,13 @@ def verify(
     proof: Path,
     key_digest: str | None,
     on_time: bool,
+    seed: int | None,
     allow_insecure: bool,
     as_json: bool,
 ) -> None:
     """Checks a proof against a key and a statement; needs nothing else."""
     from verifier import verify
+    from verifier.chain import check_seed
     from verifier.margin import MarginStatement, load_key
 
     key = pinned_key(key_file, [] if key_digest is None else [key_digest], load_key)
@@ -424,6 +427,8 @@ def verify(
     checks = statement.checks
     if on_time and checks is None:
         raise click.UsageError("--on-time: the key has no cadence")
+    if on_time:  # a sample that the prover chose says nothing
+        check_seed(statement, {} if seed is None else {statement.batch: seed})
     told = {"verdict": "accepted", "batch": statement.batch, "key": key.digest.hex(), "setup": key.srs_kind}
     show(told | ({} if checks is None else {**checks.counts(), "seed": f"{checks.seed:064x}"}), as_json)
     if on_time and not checks.punctual:

@@ -70,11 +70,11 @@ def checks_of(seed: int, steps: list[Step], old: dict[int, int], size: int, cell
 
 def due_by(state: State, time: int) -> list[tuple[int, int]]:
     """(when, cell) of every account that is due by a time, the first first: of a group its first member, by which it is
-    checked."""
+    checked; its head where all have left, which a sample counts too, until somebody joins and is checked."""
     found = []
     for address, cell in state.occupied():
-        if cell.is_dated and cell.due <= time and (cell.kind == ACCOUNT or cell.position > 1):
-            found.append((cell.due, address if cell.kind == ACCOUNT else address + 1))
+        if cell.is_dated and cell.due <= time:
+            found.append((cell.due, address + int(cell.is_head and cell.position > 1)))
     return sorted(found)
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from circuits.circuit import Circuit
 from circuits.expression import Expression, Scalars, evaluate, lift, query, total
 from circuits.field import MODULUS
-from circuits.margin.modules import BUILT_IN, Module, named, requirement
+from circuits.margin.modules import BUILT_IN, PRICE_FRACTION, Module, named, requirement
 from circuits.margin.reading import at_path
-from circuits.margin.tiers import ParameterError, Requirement, Tier
+from circuits.margin.tiers import NOTIONAL_LIMIT, ParameterError, Requirement, Tier
 from circuits.table import Table
 
 if TYPE_CHECKING:
@@ -86,10 +86,11 @@ def _check_polynomials(path: str, module: Module, factor: int) -> None:
 
 
 def check_requirement(path: str, module: Module, tiers: Sequence[Tier], short: int) -> None:
-    """Of one cell, at the ends of every tier: nothing for nothing, rising ever more steeply, no jump, no more than
-    the notional, and no more for maintenance than initially. ParameterError.
+    """Of one cell, at the ends of every tier: nothing for nothing, something for a position, rising ever more steeply,
+    no jump, no more than the notional, and no more for maintenance than initially. ParameterError.
 
-    So a position that is reduced never requires more, which rule (B) is built on.
+    So a position that is reduced never requires more, which rule (B) is built on; of an account that requires nothing
+    that rule would keep no equity, nor a cadence ever ask for a check.
     """
 
     def at(tier: Tier, notional: int, kind: Requirement) -> Any:
@@ -109,6 +110,8 @@ def check_requirement(path: str, module: Module, tiers: Sequence[Tier], short: i
             before, steepest = high, slope
     if any(at(tier, n, "initial") < at(tier, n, "maintenance") for tier in tiers for n in _ends(tier)[:2]):
         raise ParameterError(path, "less initial than maintenance margin")
+    if not at(tiers[0], 1, "maintenance"):
+        raise ParameterError(path, "the maintenance requirement of a position is nothing")
 
 
 def _ends(tier: Tier) -> tuple[int, int, int]:
@@ -138,6 +141,37 @@ def check_conclusion(path: str, module: Module, factor: int) -> None:
     )
     if (both.maintenance, both.initial) != expected:
         raise ParameterError(path, "requirements are not linear in the sums")
+
+
+def check_supplies(parameters: "Parameters") -> None:
+    """ParameterError unless who has collateral and assets alone is above maintenance at every price, and stays so in
+    whatever does not date him anew: supplies, which ask nobody, and sales, which take no more than they pay.
+
+    So it may be an account that is never due. (But for shocks, which are rounded to 2^-16 of a price.)
+    """
+    if not parameters.assets:
+        return
+    if 2 * parameters.trade_fee_cap + parameters.trade_band > 1 << PRICE_FRACTION:
+        message = "under a cadence, an asset's sale has to pay its fee: twice the cap and the band are at most 2^16"
+        raise ParameterError("trade_fee_cap", message)
+    for module in parameters.group_modules(parameters.portfolio is not None):
+        for market in parameters.assets:
+            if _most_required(parameters, module, market) > NOTIONAL_LIMIT << PRICE_FRACTION:
+                message = f"under a cadence, no asset requires more than it is worth, as it may by {module.name}"
+                raise ParameterError(f"markets[{market}]", message)
+
+
+def _most_required(parameters: "Parameters", module: Module, market: int) -> int:
+    """Maintenance of an account that holds as much of an asset as tiers do; of less, it is no larger share."""
+    markets, worst, factor = parameters.markets, 0, 1 << PRICE_FRACTION
+    if module.scans and parameters.portfolio is not None:
+        markets, factor = parameters.portfolio_markets, parameters.portfolio.initial_factor
+        worst = (
+            max(0, *(-shock for shock in parameters.portfolio.instruments[market].shocks)) * NOTIONAL_LIMIT
+            >> PRICE_FRACTION
+        )
+    required = module.requirement(*markets[market].tiers[-1].terms("maintenance"), NOTIONAL_LIMIT, 0)
+    return int(module.conclude(0, required, 0, worst, factor).maintenance)
 
 
 def fitting(circuit: Circuit, parameters: "Parameters", shape: "Shape") -> Circuit:

@@ -8,7 +8,7 @@ from typing import Any
 
 from circuits.margin.cadence import Cadence
 from circuits.margin.cell import MARKET_MAX, POSITION_MAX
-from circuits.margin.formulas import check_modules, read_module
+from circuits.margin.formulas import check_modules, check_supplies, read_module
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from circuits.margin.portfolio import Portfolio
 from circuits.margin.reading import at_path, exact_fields, read_list
@@ -129,6 +129,8 @@ class Parameters:
         if self.portfolio is not None:
             self._check_portfolio(self.portfolio)
         check_modules(self)
+        if self.cadence is not None:
+            check_supplies(self)
 
     @cached_property
     def renewal(self) -> int:

@@ -1,6 +1,6 @@
 """A cadence: who is due when, who is late, and what a prover may not say of either."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -9,12 +9,13 @@ import pytest
 from circuits.margin.cadence import BANDS_MAX, CLOCK_LIMIT, Band, Cadence, Checks, derived_seed, sample
 from circuits.margin.cell import ACCOUNT, NEVER, Cell, head_kind, unpack
 from circuits.margin.circuit import margin_circuit
-from circuits.margin.modules import CROSS
+from circuits.margin.modules import CROSS, Module, Risk, register
 from circuits.margin.parameters import ParameterError, Parameters, Shape
 from circuits.margin.statement import InvalidStatement, Statement
 from circuits.margin.statement_rules import check_statement
 from circuits.margin.succession import check_succession
 from circuits.margin.tiers import build_tiers
+from tests.circuits.margin import assets_story
 from tests.circuits.margin.cadence_story import BANDS, CELLS_DATED, LATE, OVERDUE, SAMPLES, rules, tell
 from tests.circuits.margin.groups_story import SHAPE, judged_by, parameters, told
 from tests.circuits.margin.laws_cadence import CADENCE_TAMPERS
@@ -23,7 +24,7 @@ from zkmargin.dues import checks_for, due_by
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused
 from zkmargin.state import State
-from zkmargin.transactions import Check, Tick, Trade, encode, parse
+from zkmargin.transactions import Check, Form, Join, Leave, Supply, Tick, Trade, encode, parse
 
 SAMPLED = replace(SHAPE, samples=SAMPLES)
 SWEPT = replace(SAMPLED, sweep=True)
@@ -185,6 +186,18 @@ def test_what_is_due() -> None:
     assert encode(Check((3, 13))) == b'{"type":"check","cells":[3,13]}' and parse(encode(Check((3,)))) == Check((3,))
 
 
+def test_a_group_that_all_have_left_is_due_as_others_are() -> None:
+    """A sample counts its head; who joins is checked, and leaves again."""
+    made = machine({8: Cell(4, 1, 0, 0, head_kind(CROSS), OVERDUE)})
+    assert due_by(made.state, 1100) == [(OVERDUE, 8)]
+    with pytest.raises(Refused, match="kind: cell 8 is no account"):
+        made.apply(Check((8,)))
+    for transaction in (Join(8, 0), Check((9,)), Leave(8)):
+        made.apply(transaction)
+    assert made.state.cell(8) == Cell(4, 1, 0, 0, head_kind(CROSS), NEVER)
+    assert due_by(made.state, NEVER - 1) == []
+
+
 def test_modules_of_a_venues_own_are_checked() -> None:
     """By their own requirement; who meets initial margin is only known to be in the nearest band."""
     own = Directional(300, 2), Stressed(70_000)
@@ -335,3 +348,54 @@ def test_a_trade_takes_the_far_date_away() -> None:
     made = machine()
     made.apply(Trade(2, 44, 100, 1, 10_000, 0, 0))
     assert made.state.cell(2).due == made.state.cell(44).due == 1060 + 600
+
+
+@register
+@dataclass(frozen=True)
+class Tenfold(Module):
+    """Cross margin ten times."""
+
+    id, name = 19, "tenfold"
+
+    def conclude(self, equity: Any, maintenance: Any, initial: Any, worst: Any = 0, factor: Any = 0) -> Risk:
+        return Risk(equity, 10 * maintenance, 10 * initial)
+
+
+def with_assets() -> Parameters:
+    return replace(assets_story.parameters(), cadence=rules().cadence)
+
+
+def test_assets_that_are_supplied_to_an_account_that_is_never_due() -> None:
+    """A supply asks nobody and dates nobody anew, and the account is above maintenance at any price."""
+    venue = with_assets()
+    made = Machine(State.genesis(venue), venue, 32, 128, 256)
+    made.apply(assets_story.FIRST)
+    for head, module in ((8, "cross"), (12, "portfolio")):
+        queue = made.state.queue
+        made.apply(Form(head, 2, queue, module))
+        made.apply(Join(head, assets_story.ETH))
+        made.apply(Supply(head + 1, assets_story.ETH, 9_000, queue + 1))
+        assert made.state.cell(head).due == NEVER
+        for price in (1 << 8, assets_story.P_ETH, 1 << 30):
+            made.apply(Tick(made.state.time, ((1 << 16, 0), (price, 0), (1 << 16, 0)), ((), (), ())))
+            account = made.context.judged(head + 1)
+            assert account.equity << 16 >= account.maintenance()
+
+
+def test_assets_that_require_more_than_they_are_worth_go_with_no_cadence() -> None:
+    """Supplied to an account that is never due, they would put it below maintenance."""
+    venue, portfolio = with_assets(), with_assets().portfolio
+    assert portfolio is not None
+    perpetual, ether, other = portfolio.instruments
+    falls = replace(ether, shocks=(-65_536, 0))
+    worse = replace(portfolio, instruments=(perpetual, falls, other))
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"modules": (Tenfold(),)}, r"markets\[1\]: .* as it may by tenfold"),
+        ({"portfolio": worse}, r"markets\[1\]: .* as it may by portfolio"),
+        ({"trade_fee_cap": (65_536 - 3277) // 2 + 1}, "trade_fee_cap: .* has to pay its fee"),
+    ]
+    for values, message in wrong:
+        replace(venue, cadence=None, **values)
+        with pytest.raises(ParameterError, match=message):
+            replace(venue, **values)
+    replace(venue, trade_fee_cap=(65_536 - 3277) // 2)

@@ -245,6 +245,7 @@ class Bent(Module):
             4: lambda: usual * 200,
             6: lambda: usual if short else 2 * usual,
             7: lambda: max(usual, 5),
+            8: lambda: usual * short,
             5: lambda: usual - rate * notional * short,
         }
         return formulas.get(self.how, lambda: usual)()
@@ -272,6 +273,7 @@ REFUSALS = {
     5: "jumps or rises less steeply|less initial",
     6: "says of expressions what it does not say of integers",
     7: "more than sums, differences and products",
+    8: r"modules\[0\]: market 0: the maintenance requirement of a position is nothing",
     10: r"modules\[0\]: equity is the sum",
     11: "requirements count 1..16 times",
     12: "a requirement is of the sums of its own kind",
