@@ -46,7 +46,7 @@ def group_rows(head: int, contents: Sequence[int], tick: int, recorder: Recorder
         requirements.append(required)
     worst = hold(head, cells[1:], tick, recorder) if portfolio else 0
     total = sum(values)
-    required = module.conclude(total, sum(requirements), 0, worst).maintenance
+    required = module.conclude(total, sum(requirements), 0, worst, _factor(recorder) if portfolio else 0).maintenance
     kind = group_classes(total, required)
     if kind == "under":  # its last cell needs no tier
         requirements[-1] = 0
@@ -56,6 +56,12 @@ def group_rows(head: int, contents: Sequence[int], tick: int, recorder: Recorder
         row |= {"equity_sum": worth, "maintenance_sum": needed}
     rows[-1] |= {kind: 1, "closes": int(portfolio), "worst": worst}
     return rows, kind, total, required
+
+
+def _factor(recorder: Recorder) -> int:
+    """What the initial requirement takes of the worst scenario, over 2^16."""
+    portfolio = recorder.parameters.portfolio
+    return 0 if portfolio is None else portfolio.initial_factor
 
 
 def _digits(cell: Cell) -> Values:
