@@ -10,17 +10,18 @@ from unittest.mock import patch
 import pytest
 
 from circuits.margin.cell import ROOM_UNIT
+from circuits.margin.modules import PORTFOLIO
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import InvalidStatement, Statement
 from circuits.margin.statement_rules import check_statement, most_room
-from tests.circuits.margin.groups_story import first_tick, parameters
+from tests.circuits.margin.groups_story import BTC, ETH, first_tick, group, parameters
 from tests.circuits.margin.test_groups_attacks import forged, machine
 from tests.circuits.margin.test_groups_random import Stream
 from zkmargin import context, exchange, groups, operations, rules
 from zkmargin.batch import BatchBuilder
 from zkmargin.rules import Refused
 from zkmargin.state import State, Step
-from zkmargin.transactions import Deposit, Form, Join, Tick, Transaction, Withdraw
+from zkmargin.transactions import Deposit, Form, Join, Liquidate, Tick, Transaction, Withdraw
 
 MODULES = ("cross", "portfolio")
 NO_STEP = (Refused, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError)
@@ -113,3 +114,34 @@ def test_no_group_is_larger_than_its_tables(shape: Shape, module: str, amount: i
     larger = replace(batch.l1[0], amount=batch.l1[0].amount + ROOM_UNIT)
     with pytest.raises(InvalidStatement, match="a group has at most"):
         check_statement(replace(told, l1=(larger, *batch.l1[1:])), made, shape)
+
+
+@pytest.mark.xfail(strict=True, raises=Refused, reason="a group's room counts no blocks of the sweep: docs/risk.md")
+def test_the_largest_group_is_paid_where_a_batch_ends_with_a_sweep() -> None:
+    made, shape = parameters(), Shape(64, 64, 8, True, groups=64, scenarios=64, sweep=True)
+    builder = BatchBuilder(State.genesis(made), made, shape)
+    most = most_room(made.portfolio, shape.groups, shape.scenarios)
+    joins = [Join(2, number % 2) for number in range(most - 1)]
+    for transaction in (first_tick(), Form(2, most, 0, "portfolio"), *joins, Deposit(3, 1000, 1), Withdraw(3, 10, 2)):
+        assert builder.add(transaction) is None
+    assert builder.finish().sweep is not None
+
+
+@pytest.mark.xfail(strict=True, reason="less of either position makes a worse scenario: docs/risk.md")
+@pytest.mark.parametrize("equity", [-100, 100])
+def test_a_perfect_hedge_below_maintenance_can_be_taken(equity: int) -> None:
+    """Of 80 hundredths of the first market's shocks against all of the second's; at the oracle's price, or better for
+    the account."""
+    made = machine()
+    hedge = group(12, PORTFOLIO, 6, (equity - 80_000, 800, BTC), (100_000, -10_000, ETH))
+    made.state.cells |= {address: cell.pack() for address, cell in hedge.items()}
+    account = made.context.judged(13)
+    assert account.equity << 16 < account.maintenance()
+    codes = []
+    for maker, victim, price, size in ((2, 13, 100, 800), (3, 14, -10, 10_000)):
+        for part, better in product((1, size // 2, size), (0, 5, size)):
+            try:
+                made.transition(Liquidate(maker, victim, part, part * price + better, 0))
+            except Refused as refusal:
+                codes.append(refusal.code)
+    assert len(codes) < 18, set(codes)
