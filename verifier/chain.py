@@ -56,8 +56,11 @@ def _check_link(before: Link, after: Link) -> None:
     require((now.chain, now.contract) == (told.chain, told.contract), f"{name}: of another contract")
     require(now.old == told.new, f"{name} starts from another state than batch {told.batch} ends with")
     require(now.next_queue == told.next_queue + len(told.l1), f"{name} starts with another L1 operation")
+    for statement in (told, now):
+        require(len(statement.oracle) >= len(old.markets), f"batch {statement.batch} has no oracle tick")
     rows = last_rows(told.oracle[-len(old.markets) :], parameters)
     require(now.last_oracle == rows, f"{name} starts from other oracle rows than batch {told.batch} ends with")
+    require(len(told.supplied) == len(old.assets), f"batch {told.batch}: supplied: an amount for each asset is needed")
     supplied = supplied_after(told.supplied, told.l1, old)
     added = (0,) * (len(parameters.assets) - len(old.assets))
     require(now.supplied == supplied + added, f"{name}: other assets are supplied than after batch {told.batch}")

@@ -59,7 +59,8 @@ def group_rows(head: int, contents: Sequence[int], tick: int, recorder: Recorder
         requirements.append(_required(cell, row["notional"], module, recorder))
     worst = hold(head, cells[1:], tick, recorder) if portfolio else 0
     total = sum(values)
-    required = module.conclude(total, sum(each or 0 for each in requirements), 0, worst).maintenance
+    factor = _factor(recorder) if portfolio else 0
+    required = module.conclude(total, sum(each or 0 for each in requirements), 0, worst, factor).maintenance
     kind = group_class(total, required, None in requirements)
     if kind in ("under", "oversized"):  # its last cell needs no tier
         requirements[-1] = 0
@@ -72,6 +73,12 @@ def group_rows(head: int, contents: Sequence[int], tick: int, recorder: Recorder
         row |= {"equity_sum": equity, "maintenance_sum": maintenance, "beyond": beyond}
     rows[-1] |= {kind: 1, "closes": int(portfolio), "worst": worst}
     return rows, kind, total, required
+
+
+def _factor(recorder: Recorder) -> int:
+    """What the initial requirement takes of the worst scenario, over 2^16."""
+    portfolio = recorder.parameters.portfolio
+    return 0 if portfolio is None else portfolio.initial_factor
 
 
 def _digits(cell: Cell) -> Values:

@@ -173,7 +173,8 @@ class WatchedGroups:
         parameters = self.machine.context.parameters
         portfolio = parameters.portfolio if group.is_portfolio else None
         markets = parameters.markets if portfolio is None else parameters.portfolio_markets
-        sums, worst = (account.module.conclude(0, *of, 0).maintenance for of in ((1, 0, 0), (0, 0, 1)))
+        factor = 0 if portfolio is None else portfolio.initial_factor
+        sums, worst = (account.module.conclude(0, *of, factor).maintenance for of in ((1, 0, 0), (0, 0, 1)))
         open_cells = [cell for cell in group.cells[1:] if cell.position]
         held, rounding = {}, len(open_cells) << 32
         for market in {cell.market for cell in open_cells}:

@@ -125,13 +125,15 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
     equity = _summed(table, row, "equity", row.account, equity)
     required = _summed(table, row, "maintenance", row.tiered, required)
     worst = _add_scan(table, row, market, position) if shape.scenarios else lift(0)
-    usual = modules.conclude(equity, required, 0, worst).maintenance
-    maintenance = chosen(row.flags, usual, lambda module: module.conclude(equity, required, 0, worst).maintenance)
+    factor = parameters.portfolio.initial_factor if shape.scenarios and parameters.portfolio is not None else 0
+    sums = equity, required, 0, worst, factor
+    usual = modules.conclude(*sums).maintenance
+    maintenance = chosen(row.flags, usual, lambda module: module.conclude(*sums).maintenance)
     _add_classes(table, kinds, equity, maintenance, (1 - _add_beyond(table, row)) * (notional - NOTIONAL_LIMIT))
 
     # What markets have left are their public terms: nothing, but of options that have expired
     table.send("positions", "positions", row.money * position, market)
-    sums = {
+    totals = {
         "accounts": row.ended,
         **{name: kinds[name] for name in ("thin", "under", "oversized")},
         "equity": (row.ended - kinds["under"]) * equity,
@@ -141,7 +143,7 @@ def book_table(parameters: Parameters, shape: Shape) -> Table:
         "unsettled_funding": row.account * position * settled_index,
     }
     for name in TOTALS:
-        table.add_to_sum(name, sums[name] - lagrange(0) * public(name))
+        table.add_to_sum(name, totals[name] - lagrange(0) * public(name))
     for name, cell in (("fees", parameters.fee_cell), ("insurance", parameters.insurance_cell)):
         table.require(name, lagrange(cell) * (collateral - public(name)))
     return table

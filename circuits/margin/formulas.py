@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 from circuits.circuit import Circuit
 from circuits.expression import Expression, Scalars, evaluate, lift, query, total
 from circuits.field import MODULUS
-from circuits.margin.modules import BUILT_IN, PRICE_FRACTION, Module, named, requirement
+from circuits.margin.modules import BUILT_IN, PRICE_FRACTION, Module, Risk, named, requirement
 from circuits.margin.reading import at_path
 from circuits.margin.tiers import NOTIONAL_LIMIT, ParameterError, Requirement, Tier
 from circuits.table import Table
@@ -23,6 +23,12 @@ MULTIPLE_MAX = 16  # of the sum of requirements: E < 2^176 while notional is bel
 DEGREE_MAX = 5
 WORST_MAX = 1 << 20  # 16 times the worst scenario
 _SUMS = 2**61 - 1, 2**59 + 55, 2**47 + 5  # some amounts
+_POINTS: list[tuple[int, int, int, int]] = [
+    (-5, *_SUMS),
+    *(((-1) ** k * k, k**4, k**16, k**64) for k in range(2, 66)),
+]
+"""Equity, sums of maintenance and initial margin, and a worst scenario: enough that no polynomial in these four but 0
+vanishes at all of them, if it has no more factors than a law of the circuit leaves it (three)."""
 Flags = Mapping[Module, Expression]
 """For each module of the venue's own, 1 where it judges the row's account."""
 
@@ -48,10 +54,11 @@ def check_modules(parameters: "Parameters") -> None:
         path = f"modules[{i}]"
         factor = 1 << 16 if parameters.portfolio is None else parameters.portfolio.initial_factor
         _check_form(path, module)
-        _check_polynomials(path, module, factor)
         if module.scans and parameters.portfolio is None:
             raise ParameterError(path, f"{module.name} asks for scenarios, and there is no portfolio")
         markets = parameters.portfolio_markets if module.scans else parameters.markets
+        terms = {tier.terms(kind) for market in markets for tier in market.tiers for kind in ("maintenance", "initial")}
+        _check_polynomials(path, module, factor, sorted(terms))
         for number, market in enumerate(markets):
             for short in (0, 1):
                 check_requirement(f"{path}: market {number}", module, market.tiers, short)
@@ -67,8 +74,11 @@ def _check_form(path: str, module: Module) -> None:
         raise ParameterError(path, f"{module.name!r} is no name of lower-case letters, digits and underscores")
 
 
-def _check_polynomials(path: str, module: Module, factor: int) -> None:
-    """What circuits are told by the formulas is what integers are: a branch would be taken once for all rows."""
+def _check_polynomials(path: str, module: Module, factor: int, terms: Sequence[tuple[int, int]]) -> None:
+    """What circuits are told by the formulas is what integers are: a branch would be taken once for all rows.
+
+    terms: rates and deductions of all tiers.
+    """
     cell = query("rate"), query("deduction"), query("notional"), query("short")
     account = query("equity"), query("maintenance"), query("initial"), query("worst")
     try:
@@ -76,21 +86,26 @@ def _check_polynomials(path: str, module: Module, factor: int) -> None:
         roots = [lift(root) for root in (module.requirement(*cell), risk.equity, risk.maintenance, risk.initial)]
     except TypeError as error:
         raise ParameterError(path, f"a formula is more than sums, differences and products: {error}") from error
-    for terms, sums in product(product((3277,), (99,), (0, 1, 1 << 40), (0, 1)), (_SUMS, (0, 0, 0))):
-        values = dict(zip([*cell, *account], (*terms, -5, *sums), strict=True))
+    sums = chain(product((-5, 0), (0, _SUMS[0]), (0, _SUMS[1]), (0, _SUMS[2])), _POINTS)
+    points = [((*either, *more), _POINTS[0]) for either, more in product(terms, product((0, 1, 1 << 40), (0, 1)))]
+    for of_cell, of_account in chain(points, (((3277, 99, 1, 1), each) for each in sums)):
+        values = dict(zip([*cell, *account], (*of_cell, *of_account), strict=True))
         told = evaluate(roots, Scalars(values.__getitem__))
-        exact = module.conclude(-5, *sums, factor=factor)
-        amounts = module.requirement(*terms), exact.equity, exact.maintenance, exact.initial
+        exact = module.conclude(*of_account, factor)
+        amounts = module.requirement(*of_cell), exact.equity, exact.maintenance, exact.initial
+        if any(type(amount) is not int for amount in amounts):
+            raise ParameterError(path, "a formula makes of integers what is none")
         if any((one - other) % MODULUS for one, other in zip(told, amounts, strict=True)):
             raise ParameterError(path, "a formula says of expressions what it does not say of integers")
 
 
 def check_requirement(path: str, module: Module, tiers: Sequence[Tier], short: int) -> None:
-    """Of one cell, at the ends of every tier: nothing for nothing, something for a position, rising ever more steeply,
-    no jump, no more than the notional, and no more for maintenance than initially. ParameterError.
+    """Of one cell, at the ends of every tier: nothing for nothing and something for something, rising ever more
+    steeply, no jump, no more than the notional, and no more for maintenance than initially. ParameterError.
 
-    So a position that is reduced never requires more, which rule (B) is built on; of an account that requires nothing
-    that rule would keep no equity, nor a cadence ever ask for a check.
+    So a position that is reduced never requires more, and none is free: rule (B) is built on both. Of an account that
+    requires nothing it would let all equity leave, and who owes something could not be deleveraged; a cadence would
+    never ask for its check.
     """
 
     def at(tier: Tier, notional: int, kind: Requirement) -> Any:
@@ -101,17 +116,17 @@ def check_requirement(path: str, module: Module, tiers: Sequence[Tier], short: i
         for tier in tiers:
             origin, low, high = (at(tier, n, kind) for n in (0, tier.lower, tier.upper))
             slope = at(tier, 1, kind) - origin
-            if type(low) is not int or any(at(tier, n, kind) != origin + n * slope for n in (2, 3, *_ends(tier))):
+            if type(low) is not int or any(at(tier, n, kind) != origin + n * slope for n in (2, 3, 4, 5, *_ends(tier))):
                 raise ParameterError(path, f"the {kind} requirement is not linear in the notional")
             if low != before or slope < steepest:
                 raise ParameterError(path, f"the {kind} requirement jumps or rises less steeply at {tier.lower}")
+            if slope < 1:
+                raise ParameterError(path, f"the {kind} requirement is nothing for a position")
             if high > tier.upper << 16:
                 raise ParameterError(path, f"the {kind} requirement exceeds a notional of {tier.upper}")
             before, steepest = high, slope
     if any(at(tier, n, "initial") < at(tier, n, "maintenance") for tier in tiers for n in _ends(tier)[:2]):
         raise ParameterError(path, "less initial than maintenance margin")
-    if not at(tiers[0], 1, "maintenance"):
-        raise ParameterError(path, "the maintenance requirement of a position is nothing")
 
 
 def _ends(tier: Tier) -> tuple[int, int, int]:
@@ -125,22 +140,24 @@ def check_conclusion(path: str, module: Module, factor: int) -> None:
     Linear: a law of the circuit has no degree left for more. factor: the portfolio's, over 2^16.
     """
     nothing, own, first = (module.conclude(*sums, 0, factor) for sums in ((7, 0, 0), (7, 1, 0), (7, 0, 1)))
-    worst, both = module.conclude(7, 0, 0, 1, factor), module.conclude(-5, *_SUMS, factor)
-    if any(risk.equity != 7 for risk in (nothing, own, first, worst)) or both.equity != -5:
+    worst = module.conclude(7, 0, 0, 1, factor)
+    if any(risk.equity != 7 for risk in (nothing, own, first, worst)):
         raise ParameterError(path, "equity is the sum over the cells, and no module's to change")
     if nothing.maintenance or nothing.initial or first.maintenance or own.initial:
         raise ParameterError(path, "a requirement is of the sums of its own kind, and nothing without any")
     if not 1 <= own.maintenance <= first.initial <= MULTIPLE_MAX:
         raise ParameterError(path, f"requirements count 1..{MULTIPLE_MAX} times, initial ones no less than maintenance")
-    if not 0 <= worst.maintenance <= min(worst.initial, WORST_MAX):
+    if not 0 <= worst.maintenance <= worst.initial <= WORST_MAX:
         raise ParameterError(path, f"the worst scenario counts 0..{WORST_MAX}, initially no less than for maintenance")
-    of_maintenance, of_initial, of_worst = _SUMS
-    expected = (
-        of_maintenance * own.maintenance + of_worst * worst.maintenance,
-        of_initial * first.initial + of_worst * worst.initial,
-    )
-    if (both.maintenance, both.initial) != expected:
-        raise ParameterError(path, "requirements are not linear in the sums")
+    for equity, of_maintenance, of_initial, of_worst in _POINTS:
+        found = module.conclude(equity, of_maintenance, of_initial, of_worst, factor)
+        maintenance = of_maintenance * own.maintenance + of_worst * worst.maintenance
+        initial = of_initial * first.initial + of_worst * worst.initial
+        if found != Risk(equity, maintenance, initial):
+            raise ParameterError(path, "requirements are not linear in the sums")
+        sums = equity, of_maintenance, of_initial, 0
+        if module.conclude(*sums, 0) != module.conclude(*sums, factor):
+            raise ParameterError(path, "the portfolio's factor is of the worst scenario, and of nothing else")
 
 
 def check_supplies(parameters: "Parameters") -> None:
@@ -166,10 +183,8 @@ def _most_required(parameters: "Parameters", module: Module, market: int) -> int
     markets, worst, factor = parameters.markets, 0, 1 << PRICE_FRACTION
     if module.scans and parameters.portfolio is not None:
         markets, factor = parameters.portfolio_markets, parameters.portfolio.initial_factor
-        worst = (
-            max(0, *(-shock for shock in parameters.portfolio.instruments[market].shocks)) * NOTIONAL_LIMIT
-            >> PRICE_FRACTION
-        )
+        shocks = parameters.portfolio.instruments[market].shocks
+        worst = max(0, *(-shock for shock in shocks)) * NOTIONAL_LIMIT >> PRICE_FRACTION
     required = module.requirement(*markets[market].tiers[-1].terms("maintenance"), NOTIONAL_LIMIT, 0)
     return int(module.conclude(0, required, 0, worst, factor).maintenance)
 

@@ -190,6 +190,10 @@ def broken(links: list[Link]) -> Iterator[tuple[list[Link], str]]:
     yield [one, stated(two, last_oracle=rows[:-1])], "batch 2 starts from other oracle rows"
     yield [one, stated(two, last_oracle=(*rows[:-1], replace(rows[-1], price=1)))], "starts from other oracle rows"
     yield [zero, stated(one, supplied=(1,))], "batch 1: other assets are supplied"
+    yield [stated(zero, supplied=(1,)), one], "batch 0: supplied: an amount for each asset"
+    yield [stated(zero, oracle=()), one], "batch 0 has no oracle tick"
+    yield [stated(one, oracle=()), two], "batch 1 has no oracle tick"
+    yield [one, stated(two, oracle=())], "batch 2 has no oracle tick"
     yield [zero, replace(one, amendment=two.amendment)], "batch 1: an amendment, and the key is the one before"
     yield [one, replace(two, amendment=None)], "batch 2: another key, and no amendment"
     for key in (replace(two.key, srs_digest=bytes(32)), replace(two.key, srs_kind="ceremony")):

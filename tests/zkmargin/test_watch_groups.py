@@ -9,7 +9,7 @@ import pytest
 from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from tests.circuits.margin.groups_story import P_BTC, P_CALL, P_ETH, P_PUT, SCENARIOS, parameters
-from tests.circuits.margin.venue_modules import Directional, Stressed
+from tests.circuits.margin.venue_modules import Directional, Stressed, Weighted
 from zkmargin.machine import Machine
 from zkmargin.risk import accounts_below, risk_actions
 from zkmargin.state import State
@@ -92,6 +92,25 @@ def test_nobody_is_missed(seed: int, pace: float) -> None:
         machine.state.cells[head + 1] = paid.pack()
         watched.touch([head])
     assert 0 < len(found) < GROUPS
+
+
+@pytest.mark.parametrize("position", [1000, -1000])
+def test_a_maintenance_that_takes_what_the_factor_says(position: int) -> None:
+    """Limits by a smaller share of the worst scenario would be passed too late."""
+    rules, heads = replace(parameters(), modules=(Weighted(),)), range(2, 1024, 4)
+    machine = Machine(State.genesis(rules), rules, CELLS, 256, 2048)
+    for number, head in enumerate(heads):
+        equity = 20_000 + 50 * number
+        member = Cell(equity - position * 100, position, 0, 0, member_kind(1))
+        machine.state.cells |= {head: Cell(2, 2, 0, 0, head_kind(Weighted())).pack(), head + 1: member.pack()}
+    machine.apply(Tick(1060, tuple((price, 0) for price in START), ((), (), *[(0,) * SCENARIOS] * 2)))
+    watched, found = WatchedGroups(machine), []
+    for step in range(1, 80):
+        rows = P_BTC - position * step * 4, *START[1:]
+        machine.apply(Tick(1060 + step, tuple((price, 0) for price in rows), ((), (), *[(0,) * SCENARIOS] * 2)))
+        found.append(watched.tick())
+        assert found[-1] == below(machine)
+    assert 0 < len(found[0]) < len(found[-1]) < len(heads)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -355,7 +355,7 @@ def test_a_trade_takes_the_far_date_away() -> None:
 class Tenfold(Module):
     """Cross margin ten times."""
 
-    id, name = 19, "tenfold"
+    id, name = 21, "tenfold"
 
     def conclude(self, equity: Any, maintenance: Any, initial: Any, worst: Any = 0, factor: Any = 0) -> Risk:
         return Risk(equity, 10 * maintenance, 10 * initial)

@@ -1,4 +1,4 @@
-"""Two modules of a venue's own: one over sums alone, one that asks for scenarios."""
+"""Modules of a venue's own: one over sums alone, and two that ask for scenarios."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,3 +36,14 @@ class Stressed(Module):
 
     def conclude(self, equity: Any, maintenance: Any, initial: Any, worst: Any = 0, factor: Any = 0) -> Risk:
         return Risk(equity, maintenance + self.weight * worst, initial + (self.weight + factor) * worst)
+
+
+@register
+@dataclass(frozen=True)
+class Weighted(Module):
+    """Portfolio margin whose maintenance takes of the worst scenario what the initial requirement does, too."""
+
+    id, name, scans = 19, "weighted", True
+
+    def conclude(self, equity: Any, maintenance: Any, initial: Any, worst: Any = 0, factor: Any = 0) -> Risk:
+        return Risk(equity, maintenance + worst * factor, initial + 2 * worst * factor)
