@@ -8,11 +8,11 @@ from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Vector
 from circuits.margin.succession import Amendment, check_succession, last_rows
 from zkmargin.machine import Machine
-from zkmargin.risk import accounts_below
 from zkmargin.rollup import Rollup
 from zkmargin.rules import Settled
 from zkmargin.state import State
 from zkmargin.watch_groups import judged
+from zkmargin.watch_state import accounts_below
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def watch(
     evaluator = Evaluator(market, number)
     watched = Watched(evaluator, book)
     for tick, row in enumerate(rows):
-        before, began = watched.checks, perf_counter()
+        before, began = watched.checks.sum(), perf_counter()
         found = watched.tick(row)
         seconds, missed, full_seconds = perf_counter() - began, None, None
         if tick % full_every == 0:
@@ -76,7 +76,7 @@ def watch(
         for place in found:
             book.put(int(place), Cell(1, 0, row[1], number, ACCOUNT))
         watched.touch(found)
-        yield Watching(tick, row[0], watched.checks - before, len(found), missed, seconds, full_seconds)
+        yield Watching(tick, row[0], int(watched.checks.sum() - before), len(found), missed, seconds, full_seconds)
         progress(tick + 1)
 
 
