@@ -45,15 +45,15 @@ def propose(rollup: Rollup, parameters: Parameters, shape: Shape, start: int) ->
     amendment.check_notice(rollup.parameters)
     check_succession((rollup.parameters, rollup.shape), (parameters, shape), start)
     scenarios = rollup.last_scenarios()
-    now = _machine(state, rollup.parameters, rollup.shape, scenarios)
-    then = _machine(state, parameters, shape, scenarios)
+    now = machine_under(state, rollup.parameters, rollup.shape, scenarios)
+    then = machine_under(state, parameters, shape, scenarios)
     already = {tuple(cells) for cells in accounts_below(now)}
     hurt = [cells for cells in map(tuple, accounts_below(then)) if cells not in already]
     told = tuple(Hurt(cells, _buffer(now, cells[0]), _buffer(then, cells[0])) for cells in hurt)
     return Proposal(amendment, parameters, shape, told, len(already))
 
 
-def _machine(state: State, parameters: Parameters, shape: Shape, scenarios: Sequence[Vector]) -> Machine:
+def machine_under(state: State, parameters: Parameters, shape: Shape, scenarios: Sequence[Vector]) -> Machine:
     """The state under these parameters at its last rows; new options are told to have no scenarios."""
     rows = last_rows(state.oracle_rows(), parameters)
     state = replace(state, rows=tuple((row.price, row.index) for row in rows), vectors=())
