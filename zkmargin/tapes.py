@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from zkmargin.population import oracle_price
@@ -31,20 +32,29 @@ class Capture:
 
 
 def read_ticks(paths: Sequence[Path]) -> list[Prices]:
-    """The markets' prices whenever one of them has changed, from when all tapes have begun until the first one ends; of
-    files with several captures, those that first have a time in common.
+    """The markets' prices whenever some have changed, from when all tapes have begun until the first one ends; of files
+    with several captures, those that first have a time in common.
 
-    A bar counts at its file's time. InputError as the readers of bars and trades, and for tapes with no common time.
+    Markets that move at the same time do so in one tick, one that moves several times in as many. A bar counts at its
+    file's time. InputError as the readers of bars and trades, and for tapes with no common time.
     """
     captures = _common(paths, [_captures(path) for path in paths])
     end = min(capture.end for capture in captures)
     events = [(time, market, price) for market, each in enumerate(captures) for time, price in each.prices]
+    events = sorted((event for event in events if event[0] <= end), key=lambda event: event[0])
     now, ticks = [0] * len(paths), list[Prices]()
-    for time, market, price in sorted(events, key=lambda event: event[0]):
-        changed, now[market] = now[market] != price, price
-        if changed and all(now) and time <= end:
+    for _, together in groupby(events, key=lambda event: event[0]):
+        moved = set[int]()
+        for _, market, price in together:
+            if market in moved and price != now[market]:
+                ticks.append(tuple(now))
+                moved.clear()
+            if price != now[market]:
+                moved.add(market)
+            now[market] = price
+        if moved:
             ticks.append(tuple(now))
-    return ticks
+    return [tick for tick in ticks if all(tick)]
 
 
 def _captures(path: Path) -> list[Capture]:
