@@ -89,6 +89,5 @@ def _common(paths: Sequence[Path], tapes: Sequence[list[Capture]]) -> list[Captu
             return chosen
         places[early] += 1
         if places[early] == len(tapes[early]):
-            raise InputError(
-                paths[early], chosen[early].line, chosen[early].field, f"it ends before {paths[late]} begins"
-            )
+            last = chosen[early]
+            raise InputError(paths[early], last.line, last.field, f"it ends before {paths[late]} begins")

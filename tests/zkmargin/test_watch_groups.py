@@ -6,16 +6,15 @@ from random import Random
 
 import pytest
 
-from circuits.margin.cell import ACCOUNT, Cell, head_kind, member_kind
+from circuits.margin.cell import Cell, head_kind, member_kind
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from tests.circuits.margin.groups_story import P_BTC, P_CALL, P_ETH, P_PUT, SCENARIOS, parameters
 from tests.circuits.margin.venue_modules import Directional, Stressed
 from zkmargin.machine import Machine
-from zkmargin.risk import risk_actions
 from zkmargin.state import State
 from zkmargin.transactions import Tick
 from zkmargin.watch_groups import WatchedGroups, judged
-from zkmargin.watch_state import WatchedState, accounts_below
+from zkmargin.watch_state import accounts_below
 
 OWN = Directional(9000, 2), Stressed(110_000)
 RULES = replace(parameters(), modules=OWN)
@@ -93,34 +92,6 @@ def test_nobody_is_missed(seed: int, pace: float) -> None:
         machine.state.cells[head + 1] = paid.pack()
         watched.touch([head])
     assert 0 < len(found) < GROUPS
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_what_a_venue_does_is_the_same(seed: int) -> None:
-    """Whether it judges every group at every tick or those that are due."""
-    machines = [made(seed), made(seed)]
-    for machine in machines:
-        rich = {1000 + market: Cell(1 << 50, 0, 0, market, ACCOUNT) for market in range(4)}
-        machine.state.cells |= {address: cell.pack() for address, cell in rich.items()}
-    walks = [Walk(seed, 2e-2), Walk(seed, 2e-2)]
-    for machine, walk in zip(machines, walks, strict=True):
-        machine.apply(walk.tick())
-    watched, done = WatchedState(machines[0]), 0
-    for _ in range(12):
-        told = []
-        for machine, walk in zip(machines, walks, strict=True):
-            machine.apply(walk.tick())
-            below = watched.tick() if machine is machines[0] else accounts_below(machine)
-            actions = []
-            for action in risk_actions(machine, below, range(1000, 1004)):
-                actions.append(action)
-                step = machine.apply(action)
-                if step is not None and machine is machines[0]:
-                    watched.touch(address for address, _ in step.written)
-            told.append(actions)
-        assert told[0] == told[1]
-        done += len(told[0])
-    assert done > 10 and watched.checks.sum() < 12 * GROUPS
 
 
 def to_a_corner(watched: WatchedGroups, place: int, state: State, rng: Random) -> None:

@@ -6,10 +6,11 @@ from random import Random
 import pytest
 
 from circuits.margin.cell import ACCOUNT, Cell
-from tests.zkmargin.test_watch_groups import CELLS, START, Walk, made
+from tests.zkmargin.test_watch_groups import CELLS, GROUPS, START, Walk, made
 from zkmargin import population
 from zkmargin.demo import make_batches
 from zkmargin.machine import Machine
+from zkmargin.risk import risk_actions
 from zkmargin.watch_state import Accounts, WatchedState, accounts_below
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -42,6 +43,34 @@ def test_a_venue_does_the_same_as_one_that_looks_at_everyone(
     watched = list(make_batches(*arguments)[2])
     monkeypatch.setattr(population, "WatchedState", Everyone)
     assert watched == list(make_batches(*arguments)[2])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_venue_does_for_groups_is_the_same(seed: int) -> None:
+    """Whether it judges every group at every tick or those that are due."""
+    machines = [made(seed), made(seed)]
+    for machine in machines:
+        rich = {1000 + market: Cell(1 << 50, 0, 0, market, ACCOUNT) for market in range(4)}
+        machine.state.cells |= {address: cell.pack() for address, cell in rich.items()}
+    walks = [Walk(seed, 2e-2), Walk(seed, 2e-2)]
+    for machine, walk in zip(machines, walks, strict=True):
+        machine.apply(walk.tick())
+    watched, done = WatchedState(machines[0]), 0
+    for _ in range(12):
+        told = []
+        for machine, walk in zip(machines, walks, strict=True):
+            machine.apply(walk.tick())
+            below = watched.tick() if machine is machines[0] else accounts_below(machine)
+            actions = []
+            for action in risk_actions(machine, below, range(1000, 1004)):
+                actions.append(action)
+                step = machine.apply(action)
+                if step is not None and machine is machines[0]:
+                    watched.touch(address for address, _ in step.written)
+            told.append(actions)
+        assert told[0] == told[1]
+        done += len(told[0])
+    assert done > 10 and watched.checks.sum() < 12 * GROUPS
 
 
 def account(rng: Random, market: int) -> Cell:
