@@ -56,6 +56,8 @@ class Watched:
         elif self.since * REBUILD > len(self.book):
             self._sort()
         due = self._due(row)
+        if not len(due):
+            return due
         reach = self._reach(due, row)
         self.checks += count(reach / _unit(row))
         self.since += len(due)

@@ -92,6 +92,8 @@ class WatchedGroups:
 
     def tick(self) -> list[int]:
         """The heads of all groups that are below maintenance at the state's last tick, ascending."""
+        if not self.heads:
+            return []
         now = self._now()
         due = self._due(now)
         shares = np.array([self._look(place, now) for place in due.tolist()], np.float64)

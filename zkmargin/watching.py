@@ -107,7 +107,9 @@ def watch(
             missed = len({*map(tuple, everyone)} ^ {*map(tuple, found)})
             bands.append(watched.bands())
         _liquidate(machine, found)
+        began = perf_counter()
         watched.touch(cell for cells in found for cell in cells)
+        seconds += perf_counter() - began
         told.append(Watching(tick, prices, checks, len(found), missed, seconds, full_seconds))
         progress(tick + 1)
     return Report(accounts, told, [*bands, watched.bands()], first, watched.checks)
