@@ -64,7 +64,7 @@ class Report:
 
     def by_band(self) -> list[dict[str, Any]]:
         """Checks after the first tick; ticks a check: how many an account that stays in the band goes unseen, by the
-        mean of how many were in it. Who is below does not stay."""
+        mean of how many were in it at full scans. None where that is too few to tell; who is below does not stay."""
         later = self.checks - self.first
         seen = np.mean(self.bands[:-1], axis=0) * len(self.ticks)
         rows = zip(WATCHED, self.bands[0], self.bands[-1], later, seen, strict=True)
@@ -74,7 +74,7 @@ class Report:
                 "at the start": int(start),
                 "at the end": int(end),
                 "checks": int(checks),
-                "ticks a check": round(float(ticks / checks), 1) if checks and name != WATCHED[0] else None,
+                "ticks a check": round(ticks / checks, 1) if ticks >= checks > 0 and name != WATCHED[0] else None,
             }
             for name, start, end, checks, ticks in rows
         ]
