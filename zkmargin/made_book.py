@@ -12,9 +12,8 @@ from circuits.margin.modules import CROSS, PORTFOLIO, Module
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.portfolio import Instrument, Portfolio
 from circuits.margin.tiers import build_tiers
-from zkmargin.amend import machine_under
 from zkmargin.book import Book
-from zkmargin.machine import Machine
+from zkmargin.machine import Machine, machine_under
 from zkmargin.population import FIRST_ACCOUNT, population_parameters
 from zkmargin.state import State
 

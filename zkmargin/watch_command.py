@@ -78,7 +78,7 @@ def watch(
 def _of_rollup(folder: Path, tapes: tuple[Path, ...], chosen: tuple[int, ...]) -> "Machine":
     """The state of a rollup, if these can be the tapes of these markets."""
     from circuits.margin.parameters import ParameterError
-    from zkmargin.amend import machine_under
+    from zkmargin.machine import machine_under
     from zkmargin.rollup import Rollup
 
     rollup = Rollup(folder, "cpu")
