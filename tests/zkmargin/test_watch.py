@@ -80,7 +80,7 @@ def leveraged(seed: int, accounts: int, price: int) -> Book:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_nobody_is_missed(seed: int) -> None:
-    """Accounts change between ticks as well, sides included."""
+    """Accounts change sides between ticks as well, and keep their equity."""
     rng, market = np.random.default_rng(seed), seed % 2
     evaluator = Evaluator(RULES.markets[market], market)
     book = leveraged(seed, 3000, 100 << 16)
@@ -91,8 +91,8 @@ def test_nobody_is_missed(seed: int) -> None:
         changed = rng.choice(len(book), 5, replace=False)
         for place in changed:
             cell = book.cell(int(place), market)
-            turned = rng.choice([-1, 1]) * cell.position
-            book.put(int(place), Cell(cell.collateral + 2 * abs(cell.position), int(turned), row[1], market, ACCOUNT))
+            collateral = cell.collateral + (2 * cell.position * row[0] >> 16)
+            book.put(int(place), Cell(collateral, -cell.position, row[1], market, ACCOUNT))
         watched.touch(changed)
 
 
