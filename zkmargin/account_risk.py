@@ -18,7 +18,6 @@ from zkmargin.state import State
 
 Rows = Sequence[tuple[int, int]]
 """Price and funding index of each market."""
-BANDS = 10  # the nearest one is within 1/2^BANDS of the price
 
 
 @dataclass(frozen=True)
@@ -174,14 +173,6 @@ class Account:
         losses = tuple(taken(cell.position, short, state.vectors[cell.market])) if module.scans else ()
         amounts = settled.collateral, cell.position, settled.price, settled.equity, settled.notional
         return Holding(address, cell.market, *amounts, *required, losses)
-
-
-def band(distance: float | None) -> str:
-    """By how far the nearest price is at which the account could be liquidated: within 1/2^k of the present price."""
-    if distance is None:
-        return "no such price"
-    near = [k for k in range(BANDS + 1) if distance * (1 << k) <= 1]
-    return f"within 1/{1 << near[-1]}" if near else "beyond 1"
 
 
 def _last_due(due: Callable[[int], bool], low: int, high: int) -> int | None:

@@ -1,18 +1,14 @@
 """Announcing other parameters: whether they may follow, and whom they would hurt."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from circuits.margin.cell import GROUP_MAX
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.portfolio import Vector
-from circuits.margin.succession import Amendment, check_succession, last_rows
-from zkmargin.machine import Machine
-from zkmargin.risk import accounts_below
+from circuits.margin.succession import Amendment, check_succession
+from zkmargin.machine import Machine, machine_under
 from zkmargin.rollup import Rollup
 from zkmargin.rules import Settled
-from zkmargin.state import State
 from zkmargin.watch_groups import judged
+from zkmargin.watch_state import accounts_below
 
 
 @dataclass(frozen=True)
@@ -45,24 +41,12 @@ def propose(rollup: Rollup, parameters: Parameters, shape: Shape, start: int) ->
     amendment.check_notice(rollup.parameters)
     check_succession((rollup.parameters, rollup.shape), (parameters, shape), start)
     scenarios = rollup.last_scenarios()
-    now = machine_at(state, rollup.parameters, rollup.shape, scenarios)
-    then = machine_at(state, parameters, shape, scenarios)
+    now = machine_under(state, rollup.parameters, rollup.shape, scenarios)
+    then = machine_under(state, parameters, shape, scenarios)
     already = {tuple(cells) for cells in accounts_below(now)}
     hurt = [cells for cells in map(tuple, accounts_below(then)) if cells not in already]
     told = tuple(Hurt(cells, _buffer(now, cells[0]), _buffer(then, cells[0])) for cells in hurt)
     return Proposal(amendment, parameters, shape, told, len(already))
-
-
-def machine_at(state: State, parameters: Parameters, shape: Shape, scenarios: Sequence[Vector]) -> Machine:
-    """The state under these parameters at its last rows; new options are told to have no scenarios."""
-    rows = last_rows(state.oracle_rows(), parameters)
-    state = replace(state, rows=tuple((row.price, row.index) for row in rows), vectors=())
-    portfolio = parameters.portfolio
-    if portfolio is not None and shape.scenarios:
-        new = portfolio.instruments[len(scenarios) :]
-        told = (*scenarios, *(() if each.option is None else (0,) * portfolio.scenarios for each in new))
-        state.vectors = portfolio.vectors([row.price for row in rows], state.time, told)
-    return Machine(state, parameters, shape.cells, GROUP_MAX, shape.scenarios)
 
 
 def _buffer(machine: Machine, cell: int) -> int:

@@ -36,6 +36,9 @@ class Book:
     def __len__(self) -> int:
         return len(self.address)
 
+    def followed_by(self, other: "Book") -> "Book":
+        return Book(*map(np.concatenate, zip(vars(self).values(), vars(other).values(), strict=True)))
+
     def cell(self, place: int, market: int) -> Cell:
         """The account at a place of the arrays."""
         position = int(self.magnitude[place]) * (-1 if self.negative[place] else 1)

@@ -17,9 +17,9 @@ def due(folder: Path, by: int | None, out: Path | None, as_json: bool) -> None:
 
     Whose check would be refused is told apart: below maintenance, a liquidation is due instead.
     """
-    from zkmargin.amend import machine_at
     from zkmargin.dues import checks_for, due_by
     from zkmargin.files import write_transactions
+    from zkmargin.machine import machine_under
     from zkmargin.rollup import Rollup
     from zkmargin.rules import Refused
     from zkmargin.transactions import Check
@@ -28,7 +28,7 @@ def due(folder: Path, by: int | None, out: Path | None, as_json: bool) -> None:
     if rollup.parameters.cadence is None:
         raise click.UsageError(f"{folder}: the key of this rollup has no cadence")
     state, _ = rollup.store.state()
-    machine = machine_at(state, rollup.parameters, rollup.shape, rollup.last_scenarios())
+    machine = machine_under(state, rollup.parameters, rollup.shape, rollup.last_scenarios())
     time = state.time if by is None else by
     found, refused = due_by(state, time), {}
     for _, cell in found:

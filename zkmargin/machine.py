@@ -1,11 +1,14 @@
 """The state machine: (state, transaction) -> state in plain integers, or a refusal that changes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from circuits.margin.cadence import CLOCK_LIMIT
-from circuits.margin.parameters import INDEX_LIMIT, PRICE_LIMIT, TIME_LIMIT, Parameters
+from circuits.margin.cell import GROUP_MAX
+from circuits.margin.parameters import INDEX_LIMIT, PRICE_LIMIT, TIME_LIMIT, Parameters, Shape
 from circuits.margin.portfolio import Vector
+from circuits.margin.succession import last_rows
 from zkmargin.assets import redeem, supply
 from zkmargin.context import Context
 from zkmargin.dues import check, dated
@@ -125,3 +128,15 @@ class Machine:
         self.require_tick(tick)
         self.state.vectors = self.vectors(tick)
         self.state.rows, self.state.time, self.state.tick = tick.rows, tick.time, self.state.tick + 1
+
+
+def machine_under(state: State, parameters: Parameters, shape: Shape, scenarios: Sequence[Vector]) -> Machine:
+    """The state under these parameters at its last rows; new options are told to have no scenarios."""
+    rows = last_rows(state.oracle_rows(), parameters)
+    state = replace(state, rows=tuple((row.price, row.index) for row in rows), vectors=())
+    portfolio = parameters.portfolio
+    if portfolio is not None and shape.scenarios:
+        new = portfolio.instruments[len(scenarios) :]
+        told = (*scenarios, *(() if each.option is None else (0,) * portfolio.scenarios for each in new))
+        state.vectors = portfolio.vectors([row.price for row in rows], state.time, told)
+    return Machine(state, parameters, shape.cells, GROUP_MAX, shape.scenarios)

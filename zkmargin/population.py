@@ -27,6 +27,7 @@ from zkmargin.rules import AMOUNT_LIMIT, Refused, margin_rule
 from zkmargin.state import State
 from zkmargin.tape import Trade as Print
 from zkmargin.transactions import Deposit, Open, Tick, Touch, Trade, Transaction, Transfer, Withdraw
+from zkmargin.watch_state import WatchedState
 
 FEE_CELL, INSURANCE_CELL, FIRST_ACCOUNT = 0, 1, 2
 LIQUIDATORS = 4  # the first accounts; they trade nothing else
@@ -170,10 +171,14 @@ class Population:
 
     def _trading(self) -> list[Transaction]:
         """Ticks at the tape's prices; after each what risk demands, then trades, then what people do besides."""
+        machine, seen = self.builder.machine, 0
+        watched = WatchedState(machine)
         for i, orders in enumerate(self.rounds):
             if self._rows_left() > 1:
                 self._tick(orders[0].time, orders[0].price)
-            for action in risk_actions(self.builder.machine, self.liquidators, whole=True):
+            watched.touch(address for step in self.builder.steps[seen:] for address, _ in step.written)
+            seen = len(self.builder.steps)
+            for action in risk_actions(machine, watched.tick(), self.liquidators, whole=True):
                 if self._rows_left() < 1:
                     break
                 self._do(action)

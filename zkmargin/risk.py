@@ -6,15 +6,15 @@ and assets, which have none, are sold for what they are worth.
 An account is a cell, or a group of them under its own module: of those the largest position is taken first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
-from zkmargin.book import Evaluator, books_of
 from zkmargin.liquidation import liquidation
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, Settled
 from zkmargin.state import State
 from zkmargin.transactions import Cover, Deleverage, Transaction
-from zkmargin.watch_groups import WatchedGroups, groups_below, judged
+from zkmargin.watch_groups import judged
 
 ACTIONS = 16  # on one account at one tick
 ATTEMPTS = 32  # counterparties that are asked for one deleveraging
@@ -23,39 +23,25 @@ Sides = dict[tuple[int, bool], list[int]]  # market, is long -> addresses, the l
 
 
 def risk_actions(
-    machine: Machine, liquidators: Sequence[int], whole: bool = False, watched: WatchedGroups | None = None
+    machine: Machine, below: Sequence[Sequence[int]], liquidators: Sequence[int], whole: bool = False
 ) -> Iterator[Transaction]:
     """Each action follows from the state as the one before it left it, so apply each before the next is asked for.
 
-    whole: liquidations take whole positions, not the smallest part that restores health. watched: of the machine's
-    groups, where they are not all to be judged; the groups of an action's own account are touched here, others by who
-    applies it. No action brings an account below maintenance that was above it: every leg keeps initial margin, or its
-    share.
+    below: the cells of each account that is below maintenance. whole: liquidations take whole positions, not the
+    smallest part that restores health. No action brings an account below maintenance that was above it: every leg keeps
+    initial margin, or its share.
     """
-    sides = _sides(machine.state)
-    for cells in accounts_below(machine, watched):
+    sides = cache(lambda: _sides(machine.state))
+    for cells in below:
         for _ in range(ACTIONS):
             action = next_action(machine, cells, liquidators, sides, whole)
             if action is None:
                 break
             yield action
-        member = machine.state.cell(cells[0])
-        if watched is not None and member.is_member:
-            watched.touch([cells[0] - member.offset])
-
-
-def accounts_below(machine: Machine, watched: WatchedGroups | None = None) -> list[list[int]]:
-    """The cells of each account that is below maintenance, by address: one, or the members of a group."""
-    state, markets = machine.state, machine.context.parameters.markets
-    found = []
-    for number, (book, market) in enumerate(zip(books_of(state, len(markets)), markets, strict=True)):
-        found += [[int(book.address[place])] for place in Evaluator(market, number).scan(book, state.rows[number])]
-    heads = groups_below(machine) if watched is None else watched.tick()
-    return sorted(found + [list(range(head + 1, head + state.cell(head).position)) for head in heads])
 
 
 def next_action(
-    machine: Machine, cells: Sequence[int], liquidators: Sequence[int], sides: Sides, whole: bool = False
+    machine: Machine, cells: Sequence[int], liquidators: Sequence[int], sides: Callable[[], Sides], whole: bool = False
 ) -> Transaction | None:
     """What the account of these cells calls for now; None when it meets its maintenance margin or nothing is
     possible."""
@@ -71,7 +57,7 @@ def next_action(
     deficit = -(account.equity >> 16)  # ceil(-TV / 2^16)
     if insurance >= deficit or (insurance > 0 and not open_first):
         return Cover(account.address, min(deficit, insurance))
-    steps = (deleveraging(machine, one, sides) for one in open_first)
+    steps = (deleveraging(machine, one, sides()) for one in open_first)
     return next((step for step in steps if step is not None), None) or _sale(machine, open_first, liquidators)
 
 

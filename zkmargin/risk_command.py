@@ -64,7 +64,7 @@ def show(
 
 def describe(account: "Account") -> dict[str, Any]:
     """The account in plain values: equity, notional and losses in quote * 2^-16, requirements and buffer in * 2^-32."""
-    from zkmargin.account_risk import band
+    from zkmargin.bands import band
 
     risk = account.risk()
     held = sorted({holding.market for holding in risk.holdings if holding.position})

@@ -34,19 +34,28 @@ def read_trades(path: Path) -> list[Trade]:
     InputError names file, line and field for what is missing, no number, not positive, or before the line above it.
     """
     trades: list[Trade] = []
+    for _, _, trade in numbered_trades(path):
+        if trades and trade.time - trades[-1].time > CAPTURE_GAP:
+            break
+        trades.append(trade)
+    return trades
+
+
+def numbered_trades(path: Path) -> Iterator[tuple[int, int, Trade]]:
+    """(line, milliseconds since 1970, trade) of all captures of a file; errors as `read_trades`."""
+    last = None
     for line, row in _rows(path, TRADE_COLUMNS):
         if row["buyer_is_maker"] not in ("0", "1"):
             raise InputError(path, line, "buyer_is_maker", f"{row['buyer_is_maker']!r} is neither 0 nor 1")
-        time = int(_number(path, line, row, "trade_time_ms")) // 1000
-        if trades and time < trades[-1].time:
+        milliseconds = int(_number(path, line, row, "trade_time_ms"))
+        time = milliseconds // 1000
+        if last is not None and time < last:
             raise InputError(path, line, "trade_time_ms", "before the trade above it")
-        if trades and time - trades[-1].time > CAPTURE_GAP:
-            break
+        last = time
         price, quantity = _price(path, line, row, "price"), _number(path, line, row, "qty")
-        trades.append(Trade(time, price, quantity, row["buyer_is_maker"] == "0"))
-    if not trades:
+        yield line, milliseconds, Trade(time, price, quantity, row["buyer_is_maker"] == "0")
+    if last is None:
         raise InputError(path, 1, "", "no trades")
-    return trades
 
 
 def read_bars(path: Path) -> list[tuple[int, Decimal]]:
@@ -54,15 +63,20 @@ def read_bars(path: Path) -> list[tuple[int, Decimal]]:
 
     Times are ISO 8601, in UTC where they name no zone.
     """
-    bars: list[tuple[int, Decimal]] = []
+    return [(time, close) for _, time, close in numbered_bars(path)]
+
+
+def numbered_bars(path: Path) -> Iterator[tuple[int, int, Decimal]]:
+    """(line, seconds since 1970, close) of each bar of a file; errors as `read_bars`."""
+    last = None
     for line, row in _rows(path, BAR_COLUMNS):
         time = _seconds(path, line, row["time"])
-        if bars and time < bars[-1][0]:
+        if last is not None and time < last:
             raise InputError(path, line, "time", "before the bar above it")
-        bars.append((time, _price(path, line, row, "close")))
-    if not bars:
+        last = time
+        yield line, time, _price(path, line, row, "close")
+    if last is None:
         raise InputError(path, 1, "", "no bars")
-    return bars
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -17,33 +17,36 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from zkmargin.bands import WATCHED, count
 from zkmargin.book import Book, Evaluator, Row
 
-BAND = 1 << 10  # accounts of neighbouring triggers, looked at together or not at all
+BLOCK = 1 << 10  # accounts of neighbouring triggers, looked at together or not at all
 SLACK = 2.0**-48  # relative, for the arithmetic in float64
 DRIFT_BITS = 6  # a new origin once the index has drifted by price * 2^6, a thousandth of the key
-REBUILD = 8  # bands are sorted anew when one in eight accounts has been checked
+REBUILD = 8  # blocks are sorted anew when one in eight accounts has been checked
 
 
 @dataclass
 class Watched:
-    """The accounts of one market, sorted by trigger in bands; shorts behind longs.
+    """The accounts of one market, sorted by trigger in blocks; shorts behind longs.
 
-    trigger: the level of s below which an account is due; highest: of each band. checks: accounts evaluated so far.
+    trigger: the level of s below which an account is due; highest: of each block. checks: how often accounts were
+    evaluated so far, by the band that they were found in.
     """
 
     evaluator: Evaluator
     book: Book
     trigger: np.ndarray = field(init=False)
     order: np.ndarray = field(init=False)
-    band: np.ndarray = field(init=False)
+    block: np.ndarray = field(init=False)
     highest: np.ndarray = field(init=False)
     with_shorts: np.ndarray = field(init=False)
-    checks: int = field(init=False, default=0)
+    checks: np.ndarray = field(init=False)
     since: int = field(init=False, default=0)
     origin: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
+        self.checks = np.zeros(len(WATCHED), np.int64)
         self._restart(0)
 
     def tick(self, row: Row) -> np.ndarray:
@@ -53,41 +56,62 @@ class Watched:
         elif self.since * REBUILD > len(self.book):
             self._sort()
         due = self._due(row)
-        below = self.evaluator.below(self.book, due, row)
-        self.checks += len(due)
+        if not len(due):
+            return due
+        reach = self._reach(due, row)
+        self.checks += count(reach / _unit(row))
         self.since += len(due)
-        self._set_triggers(due, below, row)
-        return np.sort(below)
+        self._set_triggers(due, reach, row)
+        return np.sort(self.evaluator.below(self.book, due, row))
+
+    def distances(self, row: Row) -> np.ndarray:
+        """The share of the price that each account is away from its trigger, were it looked at now: no more than it is
+        away from its maintenance margin. Negative below it (to a unit of funding), infinite without a position."""
+        return self._reach(slice(None), row) / _unit(row)
+
+    def add(self, accounts: Book) -> None:
+        """More accounts, due at the next tick; they are behind the others until these are sorted anew."""
+        new = np.arange(len(self.book), len(self.book) + len(accounts))
+        self.book = self.book.followed_by(accounts)
+        self.order, self.block = np.append(self.order, new), np.append(self.block, new // BLOCK)
+        blocks = -(-len(self.book) // BLOCK) - len(self.highest)
+        self.highest = np.append(self.highest, np.full(blocks, -np.inf))
+        self.with_shorts = np.append(self.with_shorts, np.zeros(blocks, bool))
+        self.trigger = np.append(self.trigger, np.zeros(len(new)))
+        self.touch(new)
 
     def touch(self, places: np.ndarray) -> None:
         """Accounts that something else has changed are due at the next tick."""
         self.trigger[places] = np.inf
-        self.highest[self.band[places]] = np.inf
-        self.with_shorts[self.band[places]] |= self.book.negative[places]
+        self.highest[self.block[places]] = np.inf
+        self.with_shorts[self.block[places[self.book.negative[places]]]] = True
 
     def _due(self, row: Row) -> np.ndarray:
         """The places whose trigger is above the level of their side."""
         key, drift = _key(row), float(abs(row[1] - self.origin))
-        bands = (self.highest > np.where(self.with_shorts, -key, key) - drift).nonzero()[0]
-        if not len(bands):
+        blocks = (self.highest > np.where(self.with_shorts, -key, key) - drift).nonzero()[0]
+        if not len(blocks):
             return self.order[:0]
-        candidates = np.concatenate([self.order[band * BAND : (band + 1) * BAND] for band in bands])
+        candidates = np.concatenate([self.order[block * BLOCK : (block + 1) * BLOCK] for block in blocks])
         level = np.where(self.book.negative[candidates], -key, key) - drift
         return candidates[self.trigger[candidates] > level]
 
-    def _set_triggers(self, places: np.ndarray, below: np.ndarray, row: Row) -> None:
+    def _reach(self, places: slice | np.ndarray, row: Row) -> np.ndarray:
+        """How far s may fall before an account can be below maintenance: (r - 2^32) / (m*(1 + rho*short))."""
         room, bound = self.evaluator.room(self.book, places, row)
-        short, size = self.book.negative[places], self.book.magnitude[places].astype(np.float64)
-        margin = room - bound - 2.0**32 * (size > 0)
+        size = self.book.magnitude[places].astype(np.float64)
         steepest = float(self.evaluator.rates[-1]) / 65536
-        per_unit = size * np.where(short, 1 + steepest, 1.0)
-        reach = np.divide(margin, per_unit, out=np.full(len(places), np.inf), where=size > 0) * (1 - SLACK)
-        side = np.where(short, -1.0, 1.0) * _key(row)
-        trigger = side + float(abs(row[1] - self.origin)) - reach + np.abs(side) * SLACK
-        self.trigger[places] = np.where(margin > 0, trigger, np.inf)
-        self.trigger[below] = np.inf
-        for band in np.unique(self.band[places]):
-            self.highest[band] = self.trigger[self.order[band * BAND : (band + 1) * BAND]].max()
+        per_unit = size * np.where(self.book.negative[places], 1 + steepest, 1.0)
+        margin = np.where(room < 0, room, np.maximum(room - bound - 2.0**32, 0.0))
+        without = np.where(room < 0, -np.inf, np.inf)  # a position: nothing moves it
+        return np.divide(margin, per_unit, out=without, where=size > 0)
+
+    def _set_triggers(self, places: np.ndarray, reach: np.ndarray, row: Row) -> None:
+        side = np.where(self.book.negative[places], -1.0, 1.0) * _key(row)
+        trigger = side + float(abs(row[1] - self.origin)) - reach * (1 - SLACK) + np.abs(side) * SLACK
+        self.trigger[places] = np.where(reach > 0, trigger, np.inf)
+        for block in np.unique(self.block[places]):
+            self.highest[block] = self.trigger[self.order[block * BLOCK : (block + 1) * BLOCK]].max()
 
     def _restart(self, origin: int) -> None:
         """Another origin of the index: everyone is due."""
@@ -98,13 +122,18 @@ class Watched:
     def _sort(self) -> None:
         self.since = 0
         self.order = np.lexsort((-self.trigger, self.book.negative))
-        self.band = np.empty(len(self.order), np.int64)
-        self.band[self.order] = np.arange(len(self.order)) // BAND
-        starts = np.arange(0, len(self.order), BAND)
+        self.block = np.empty(len(self.order), np.int64)
+        self.block[self.order] = np.arange(len(self.order)) // BLOCK
+        starts = np.arange(0, len(self.order), BLOCK)
         empty = len(starts) == 0
         self.highest = np.zeros(0) if empty else np.maximum.reduceat(self.trigger[self.order], starts)
         negative = self.book.negative[self.order]
         self.with_shorts = np.zeros(0, bool) if empty else np.logical_or.reduceat(negative, starts)
+
+
+def _unit(row: Row) -> float:
+    """The price, as keys have it."""
+    return float(row[0] << 16)
 
 
 def _key(row: Row) -> float:

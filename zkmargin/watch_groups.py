@@ -22,6 +22,7 @@ import numpy as np
 
 from circuits.margin.modules import PRICE_FRACTION, Module
 from circuits.margin.tiers import Tier
+from zkmargin.bands import WATCHED, count
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, Settled
 
@@ -40,6 +41,10 @@ class _Held:
     falls: int
     index: int
     vector: int
+
+    @property
+    def steepest(self) -> int:
+        return max(self.rises, self.falls)
 
     @classmethod
     def of(cls, net: int, size: int, rate: int, shock: int, vector: int) -> "_Held":
@@ -60,24 +65,14 @@ def judged(machine: Machine, address: int) -> Settled | None:
     return account
 
 
-def groups_below(machine: Machine) -> list[int]:
-    """The heads of the groups that are below maintenance, each group judged."""
-    found = []
-    for head, cell in machine.state.occupied():
-        account = judged(machine, head + 1) if cell.is_head and cell.position > 1 else None
-        if account is not None and account.equity << 16 < account.maintenance():
-            found.append(head)
-    return found
-
-
 class WatchedGroups:
-    """The groups of a machine's state that have members. checks: how many were judged so far.
+    """The groups of a machine's state. checks: how often one was looked at so far, by the band that it was found in.
 
     limits: of shape (5, markets, groups); a group is due when one of them is passed.
     """
 
     def __init__(self, machine: Machine) -> None:
-        self.machine, self.checks = machine, 0
+        self.machine, self.checks = machine, np.zeros(len(WATCHED), np.int64)
         self.markets = len(machine.context.parameters.markets)
         self.heads: list[int] = []
         self.places: dict[int, int] = {}
@@ -91,17 +86,34 @@ class WatchedGroups:
         new = [head for head in heads if head not in self.places]
         self.places |= {head: place for place, head in enumerate(new, len(self.heads))}
         self.heads += new
-        self.limits = np.concatenate([self.limits, np.zeros((5, self.markets, len(new)))], axis=2)
+        if new:
+            self.limits = np.concatenate([self.limits, np.zeros((5, self.markets, len(new)))], axis=2)
         self.limits[:, :, [self.places[head] for head in heads]] = _DUE[:, :, None]
 
     def tick(self) -> list[int]:
-        """The heads of all groups that are below maintenance at the machine's last tick, ascending."""
+        """The heads of all groups that are below maintenance at the state's last tick, ascending."""
+        if not self.heads:
+            return []
         now = self._now()
         due = self._due(now)
-        self.checks += len(due)
-        found = [self.heads[place] for place in due if self._look(int(place), now)]
+        shares = np.array([self._look(place, now) for place in due.tolist()], np.float64)
+        self.checks += count(shares)
         self._move_origin(now)
-        return sorted(found)
+        return sorted(self.heads[place] for place in due[shares < 0])
+
+    def scan(self) -> list[int]:
+        """The same, each group judged."""
+        found = []
+        for head in sorted(self.heads):
+            account = judged(self.machine, head + 1) if self.machine.state.cell(head).position > 1 else None
+            if account is not None and account.equity << 16 < account.maintenance():
+                found.append(head)
+        return found
+
+    def distances(self) -> np.ndarray:
+        """The share by which all prices could move before each group is due, were it looked at now; negative below
+        maintenance, infinite without a position."""
+        return np.array([self._distance(head)[0] for head in self.heads], np.float64)
 
     def _now(self) -> np.ndarray:
         """Keys, indices and each D: float64 of shape (3, markets)."""
@@ -120,52 +132,56 @@ class WatchedGroups:
         passed |= (index < limits[LEAST]) | (index > limits[MOST])
         return passed.any(axis=0).nonzero()[0]
 
-    def _look(self, place: int, now: np.ndarray) -> bool:
-        """Judges a group in integers and gives it new limits; whether it is below maintenance. One that no rule speaks
-        of is due again."""
-        head = self.heads[place]
+    def _look(self, place: int, now: np.ndarray) -> float:
+        """Judges a group and gives it new limits, where it has something left: those of its distance, which is
+        returned."""
+        share, held = self._distance(self.heads[place])
+        if share <= 0:
+            self.limits[:, :, place] = _DUE
+            return share
+        self.limits[:, :, place] = _FREE
+        for market, part in held.items():
+            self.limits[:, market, place] = self._limits(market, part, share, now)
+        return share
+
+    def _distance(self, head: int) -> tuple[float, dict[int, _Held]]:
+        """The share by which every price may move while the group keeps its maintenance margin, decided in integers
+        where it is below (-1); and what it has in each market. Nothing (0) for one that no rule speaks of."""
         cell = self.machine.state.cell(head)
         if not cell.is_head or cell.position < 2:
-            self.limits[:, :, place] = _FREE
-            return False
+            return np.inf, {}
         account = judged(self.machine, head + 1)
-        self.limits[:, :, place] = _DUE
         if account is None:
-            return False
-        room = (account.equity << 16) - account.maintenance()
-        self._share(place, account, room, now)
-        return room < 0
-
-    def _share(self, place: int, account: Settled, room: int, now: np.ndarray) -> None:
-        """Shares out what a group has beyond maintenance, so that each market may move by the same part of its
-        price."""
+            return 0.0, {}
         held, rounding = self._held(account)
-        left = room - rounding
-        if left <= 0:
-            return
-        self.limits[:, :, place] = _FREE
-        rows = self.machine.state.rows
-        units = {market: rows[market][0] << 16 for market in held}
-        steps = {market: (unit >> INDEX_SHARE, max(unit >> 16 + VECTOR_SHARE, 1)) for market, unit in units.items()}
-        costs = [
-            max(part.rises, part.falls) * units[market] + part.index * steps[market][0] + part.vector * steps[market][1]
-            for market, part in held.items()
-        ]
-        share = (left << 16) / sum(costs) * (1 - SLACK) if costs else 0.0
+        room = (account.equity << 16) - account.maintenance()
+        if room < 0 or not held:
+            return -1.0 if room < 0 else np.inf, held
+        costs = 0
         for market, part in held.items():
-            key, index, far = now[:, market]
-            steepest = max(part.rises, part.falls) * units[market] * share
-            rises = steepest / part.rises if part.rises else np.inf
-            falls = steepest / part.falls if part.falls else np.inf
-            step, vector = (size * share for size in steps[market])
-            error = abs(key) * SLACK, abs(index) * SLACK
-            self.limits[:, market, place] = (
-                key - falls + error[0],
-                key + rises - error[0],
-                index - step + error[1],
-                index + step - error[1],
-                vector - far * (1 + SLACK) if part.vector else np.inf,
-            )
+            unit, index, vector = self._steps(market)
+            costs += part.steepest * unit + part.index * index + part.vector * vector
+        return (max(room - rounding, 0) << 16) / costs * (1 - SLACK), held
+
+    def _steps(self, market: int) -> tuple[int, int, int]:
+        """What a share of 1 lets the key, the index and D move by."""
+        unit = self.machine.state.rows[market][0] << 16
+        return unit, unit >> INDEX_SHARE, max(unit >> 16 + VECTOR_SHARE, 1)
+
+    def _limits(self, market: int, part: _Held, share: float, now: np.ndarray) -> tuple[float, ...]:
+        """Of a market, so that its price may move by this share."""
+        key, index, far = now[:, market]
+        unit, step, vector = (size * share for size in self._steps(market))
+        rises = part.steepest * unit / part.rises if part.rises else np.inf
+        falls = part.steepest * unit / part.falls if part.falls else np.inf
+        error = abs(key) * SLACK, abs(index) * SLACK
+        return (
+            key - falls + error[0],
+            key + rises - error[0],
+            index - step + error[1],
+            index + step - error[1],
+            vector - far * (1 + SLACK) if part.vector else np.inf,
+        )
 
     def _held(self, account: Settled) -> tuple[dict[int, _Held], int]:
         """What may be lost in each market, and by roundings."""

@@ -10,7 +10,7 @@ from tests.circuits.margin.assets_story import BTC, ETH, P_BTC, P_ETH, P_SOL, PA
 from tests.zkmargin.naive import Naive
 from tests.zkmargin.test_naive import compare, end_batch
 from zkmargin.machine import Machine, Refused
-from zkmargin.risk import accounts_below, risk_actions
+from zkmargin.risk import risk_actions
 from zkmargin.state import State
 from zkmargin.transactions import (
     Close,
@@ -30,6 +30,7 @@ from zkmargin.transactions import (
     encode,
     parse,
 )
+from zkmargin.watch_state import accounts_below
 
 ALONE = replace(PARAMETERS, portfolio=None)
 SIZE, FIRST_CELL = 16, 2
@@ -121,7 +122,7 @@ def test_a_venue_sells_the_asset_of_a_debtor() -> None:
     ):
         machine.apply(transaction)
     actions = []
-    for action in risk_actions(machine, [3]):
+    for action in risk_actions(machine, accounts_below(machine), [3]):
         machine.apply(action)
         actions.append(action)
     assert [type(action) for action in actions] == [Liquidate]
@@ -144,7 +145,7 @@ def test_a_venue_sells_what_a_bankrupt_account_holds() -> None:
     ):
         machine.apply(transaction)
     actions = []
-    for action in risk_actions(machine, [3]):
+    for action in risk_actions(machine, accounts_below(machine), [3]):
         machine.apply(action)
         actions.append(action)
     assert actions == [Liquidate(3, 2, 1_000, 5_000, 0)]

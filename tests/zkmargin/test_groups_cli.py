@@ -73,3 +73,19 @@ def test_a_tick_without_scenarios_is_refused(folder: Path, tmp_path: Path) -> No
     write_transactions(path, [Tick(6060, ROWS, ((), (), CALLS[:3], ()))])
     result = CliRunner().invoke(main, ["apply", str(folder / "rollup"), str(path)])
     assert result.exit_code == 2 and f"{path}, line 1" in result.output
+
+
+def test_its_groups_are_watched_beside_its_accounts(folder: Path) -> None:
+    """Over tapes of both linear markets; the options' rows stay. Who is short is found as prices rise."""
+    run("apply", folder / "rollup", folder / "first.jsonl")
+    tapes = folder / "btc.csv", folder / "eth.csv"
+    for tape, price in zip(tapes, (100, 10), strict=True):
+        closes = [f"2020-01-01T00:{minute:02}:00,{price * (1 + minute * minute)}" for minute in range(20)]
+        tape.write_text("\n".join(["time,close", *closes]) + "\n")
+    shared = "--rollup", folder / "rollup", "--full-every", 1, "--json"
+    told = json.loads(run("watch", *tapes, *shared).output)
+    assert (told["accounts"], told["ticks"], told["full scans compared"], told["missed"]) == (5, 20, 20, 0)
+    assert told["found"] >= 1
+    assert json.loads(run("watch", tapes[1], *shared, "--market", 1).output)["missed"] == 0
+    refused = CliRunner().invoke(main, ["watch", str(tapes[0]), *map(str, shared), "--market", "2"])
+    assert refused.exit_code == 2 and "is an option: no tape has its scenarios" in refused.output

@@ -9,9 +9,10 @@ from tests.circuits.margin.groups_story import CELLS, SHAPE, first_tick, paramet
 from tests.zkmargin.test_population import FIRST_ACCOUNT, PARAMETERS, PRICE, maintenance, world
 from zkmargin.liquidation import DUST, restored, smallest, terms
 from zkmargin.machine import Machine
-from zkmargin.risk import accounts_below, next_action, risk_actions
+from zkmargin.risk import next_action, risk_actions
 from zkmargin.state import State
 from zkmargin.transactions import Cover, Deleverage, Liquidate, Tick
+from zkmargin.watch_state import accounts_below
 
 CAP = PARAMETERS.liquidation_fee_cap
 
@@ -26,7 +27,7 @@ def test_the_smallest_part_that_restores_health(position: int, missing: int) -> 
     if size < abs(position):
         assert restored(victim, size, CAP) and not (size > 1 and restored(victim, size - 1, CAP))
         assert (abs(position) - size) * PRICE >= DUST
-    for action in risk_actions(machine, [FIRST_ACCOUNT]):
+    for action in risk_actions(machine, accounts_below(machine), [FIRST_ACCOUNT]):
         assert isinstance(action, Liquidate) and action.size == size
         machine.apply(action)
     after = machine.context.judged(FIRST_ACCOUNT + 1)
@@ -62,7 +63,7 @@ def test_groups_are_liquidated_covered_and_deleveraged() -> None:
     machine = groups()
     assert [cells[0] for cells in accounts_below(machine)] == [21, 25, 29, 33]
     kinds = []
-    for action in risk_actions(machine, [2, 3, 4, 5]):
+    for action in risk_actions(machine, accounts_below(machine), [2, 3, 4, 5]):
         machine.apply(action)
         kinds.append(type(action))
     assert {Liquidate, Cover} <= set(kinds)
@@ -73,7 +74,7 @@ def test_without_insurance_positions_of_a_bankrupt_group_go_to_the_other_side() 
     machine = groups()
     machine.state.cells[1] = Cell(0, kind=SYSTEM).pack()
     actions = []
-    for action in risk_actions(machine, [2, 3, 4, 5]):
+    for action in risk_actions(machine, accounts_below(machine), [2, 3, 4, 5]):
         machine.apply(action)
         actions.append(action)
     taken = {action.b for action in actions if isinstance(action, Deleverage)}
@@ -97,5 +98,5 @@ def test_who_is_below_is_who_the_rules_say() -> None:
                 account = machine.context.judged(address)
                 assert (account.equity << 16 < account.maintenance()) == (address in found)
         assert all(
-            next_action(machine, [a], [2, 3, 4, 5], {}) is None for a, c in machine.state.accounts() if a not in found
+            next_action(machine, [a], [2, 3, 4, 5], dict) is None for a, c in machine.state.accounts() if a not in found
         )

@@ -30,6 +30,7 @@ from zkmargin.rules import Refused, Settled
 from zkmargin.state import State
 from zkmargin.tape import Trade as Print
 from zkmargin.transactions import Cover, Deleverage, Liquidate, Trade, Transaction
+from zkmargin.watch_state import accounts_below
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PRICE = 30_000
@@ -153,7 +154,7 @@ def world(insurance: int, *accounts: tuple[int, int]) -> Machine:
 def acted(machine: Machine) -> list[Transaction]:
     """The actions at this tick, each applied, which raises where the machine refuses it."""
     done = []
-    for action in risk_actions(machine, [FIRST_ACCOUNT], whole=True):
+    for action in risk_actions(machine, accounts_below(machine), [FIRST_ACCOUNT], whole=True):
         machine.apply(action)
         done.append(action)
     return done

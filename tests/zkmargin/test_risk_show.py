@@ -16,7 +16,8 @@ from circuits.margin.parameters import Market, Parameters
 from circuits.margin.portfolio import Instrument, Option, Portfolio
 from circuits.margin.tiers import build_tiers
 from tests.zkmargin.machines import CAP, SIMPLE, account, machine, parameters
-from zkmargin.account_risk import Account, Liquidation, band
+from zkmargin.account_risk import Account, Liquidation
+from zkmargin.bands import band
 from zkmargin.cli import main
 from zkmargin.machine import Refused
 from zkmargin.risk_file import read_account

@@ -80,7 +80,7 @@ def leveraged(seed: int, accounts: int, price: int) -> Book:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_nobody_is_missed(seed: int) -> None:
-    """Accounts change between ticks as well, sides included."""
+    """Accounts change sides between ticks as well, and keep their equity."""
     rng, market = np.random.default_rng(seed), seed % 2
     evaluator = Evaluator(RULES.markets[market], market)
     book = leveraged(seed, 3000, 100 << 16)
@@ -91,9 +91,22 @@ def test_nobody_is_missed(seed: int) -> None:
         changed = rng.choice(len(book), 5, replace=False)
         for place in changed:
             cell = book.cell(int(place), market)
-            turned = rng.choice([-1, 1]) * cell.position
-            book.put(int(place), Cell(cell.collateral + 2 * abs(cell.position), int(turned), row[1], market, ACCOUNT))
+            collateral = cell.collateral + (2 * cell.position * row[0] >> 16)
+            book.put(int(place), Cell(collateral, -cell.position, row[1], market, ACCOUNT))
         watched.touch(changed)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_a_long_that_turns_short_beside_one_that_stays(order: list[int]) -> None:
+    """Both are touched, in either order; the one that turned is due when the price has risen."""
+    now, later = (100 << 16, 0), (200 << 16, 0)
+    book = book_of([(i, Cell(10**9, 10**6, 0, 0, ACCOUNT)) for i in range(64)])
+    watched = Watched(Evaluator(RULES.markets[0], 0), book)
+    assert [watched.tick(now).tolist() for _ in range(2)] == [[], []]  # sorted, once all were checked
+    book.put(0, Cell(18 * 10**7, -(10**6), 0, 0, ACCOUNT))
+    watched.touch(np.array(order))
+    assert watched.tick(now).tolist() == []
+    assert watched.tick(later).tolist() == one_by_one(book, 0, later) == [0]
 
 
 def test_few_are_checked_where_little_happens() -> None:
@@ -101,11 +114,11 @@ def test_few_are_checked_where_little_happens() -> None:
     book, evaluator = leveraged(5, 20_000, 100 << 16), Evaluator(RULES.markets[0], 0)
     watched = Watched(evaluator, book)
     below = watched.tick((100 << 16, 0))
-    first = watched.checks
+    first = watched.checks.sum()
     for step in range(50):
         watched.tick(((100 << 16) + (step % 5), 0))
     assert first == len(book)
-    assert watched.checks - first < 50 * (len(below) + len(book) // 50)
+    assert watched.checks.sum() - first < 50 * (len(below) + len(book) // 50)
 
 
 def test_the_bounds_hold_where_the_index_is_at_its_ends() -> None:
