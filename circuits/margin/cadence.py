@@ -114,9 +114,9 @@ def derived_seed(root: Sequence[int] | None, batch: int) -> int:
     """The seed where no beacon gives one: of the state (affine coordinates) and the number of the batch on it.
 
     An operator can try other states until one is drawn from kindly, at the price of a point's addition and of hashes up
-    to the first one drawn that is overdue, some 10^5 tries a second and core: of N cells with m overdue a sample of K
-    misses all in one of (1 - m/N)^-K, so it says nothing unless K*m/N is well above 30. A beacon later than the state
-    leaves him one try.
+    to the first one drawn that is overdue, thousands of tries a second in Python alone: of N cells with m overdue a
+    sample of K misses all in one of (1 - m/N)^-K, so it says nothing unless K*m/N is well above 30. A beacon later than
+    the state leaves him one try.
     """
     words = b"".join(word.to_bytes(32, "big") for word in (*(root or (0, 0)), batch))
     return int.from_bytes(hashlib.sha256(b"zkmargin seed" + words).digest(), "big")
