@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from circuits.margin.cadence import Cadence
+from circuits.margin.cadence import CLOCK_LIMIT, Cadence
 from circuits.margin.cell import MARKET_MAX, POSITION_MAX
 from circuits.margin.formulas import check_modules, check_supplies, read_module
 from circuits.margin.modules import CROSS, PORTFOLIO, Module
@@ -130,6 +130,7 @@ class Parameters:
             self._check_portfolio(self.portfolio)
         check_modules(self)
         if self.cadence is not None:
+            check_integer("genesis_time", self.genesis_time, 0, CLOCK_LIMIT - 1)
             check_supplies(self)
 
     @cached_property

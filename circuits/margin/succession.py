@@ -14,7 +14,7 @@ from circuits.margin.tiers import ParameterError, check_integer
 
 KEPT_PARAMETERS = ("fee_cell", "insurance_cell", "genesis_time")
 KEPT_SIZES = ("cells", "slots", "published_diff")
-NEVER_LESS = ("groups", "scenarios", "orders")  # a group that the tables cannot judge could not move
+NEVER_LESS = ("groups", "scenarios", "orders", "samples")  # a group that the tables cannot judge could not move
 KEPT_OF_A_MARKET = ("name", "price", "index", "is_asset")
 TIME_LIMIT = 1 << 40
 
