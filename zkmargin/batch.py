@@ -122,22 +122,24 @@ class BatchBuilder:
                 self.scenarios += transaction.scenarios or ((),) * len(transaction.rows)
             return
         require(bool(self.ticks), "no-tick", "a batch begins with a tick")
-        step = self.machine.transition(transaction)
+        steps = self.machine.steps(transaction)
         # The tick moves by at most 1 from step to step, and the last place is kept for `collect`.
-        pads = range(self.row_tick + 1, step.tick)
-        place = len(self.steps) + len(pads) + 1
+        pads = range(self.row_tick + 1, steps[0].tick)
+        place = len(self.steps) + len(pads) + len(steps)
         require(place < self.shape.transitions, "full", f"the batch has no room for transition {place}")
-        if step.queue is not None:
-            self._require_room(len(self.l1) + 1, "L1 rows")
-        passed = self.passed + sum(len(leg.group.cells) for leg in step.legs if leg.group is not None)
+        rows = len(self.l1) + sum(step.queue is not None for step in steps)
+        self._require_room(rows, "L1 rows")
+        groups = [leg.group for step in steps for leg in step.legs if leg.group is not None]
+        passed = self.passed + sum(len(group.cells) for group in groups)
         require(passed <= self.shape.groups, "full", f"the batch has no room to pass {passed} cells of groups")
-        scanned = self.scanned + self._rows_scanned(step)
+        scanned = self.scanned + sum(self._rows_scanned(step) for step in steps)
         require(scanned <= self.shape.scenarios, "full", f"the batch has no room for {scanned} rows of scenarios")
-        fills = sum(count for count, _ in self.orders.values()) + len(step.fills)
+        fills = sum(count for count, _ in self.orders.values()) + sum(len(step.fills) for step in steps)
         require(fills <= self.shape.orders, "full", f"the batch has no room for {fills} fills of orders")
         self.steps += [Step("pad", tick) for tick in pads]
-        self.row_tick, self.passed, self.scanned = step.tick, passed, scanned
-        self._take(step)
+        self.row_tick, self.passed, self.scanned = steps[0].tick, passed, scanned
+        for step in steps:
+            self._take(step)
 
     def _require_room(self, count: int, what: str) -> None:
         require(count <= 1 << self.shape.limb_bits, "full", f"the batch has no room for {count} {what}")

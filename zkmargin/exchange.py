@@ -10,6 +10,7 @@ from zkmargin.rules import (
     MARGIN_BITS,
     STRICT_BITS,
     Settled,
+    base_of,
     closes_out,
     initial_room,
     margin_rule,
@@ -26,8 +27,8 @@ from zkmargin.rules import (
     require_tier,
     share_kept,
 )
-from zkmargin.state import Leg, Step, as_system
-from zkmargin.transactions import Cover, Deleverage, Liquidate, Trade, Transfer
+from zkmargin.state import Base, Leg, Step, as_system
+from zkmargin.transactions import Cover, Deleverage, Liquidate, Taken, Trade, Transfer
 
 
 def trade(context: Context, transaction: Trade) -> Step:
@@ -80,13 +81,22 @@ def transfer(context: Context, transaction: Transfer) -> Step:
     return Step("transfer", context.state.tick, leg_a, leg_b, size=amount, cash=amount, rule_a="initial")
 
 
-def liquidate(context: Context, transaction: Liquidate) -> Step:
-    """A victim below maintenance loses a part of its position, but no larger share of its equity, fee included."""
+def liquidate(context: Context, transaction: Liquidate | Taken, first: Base | None = None, more: bool = False) -> Step:
+    """A victim below maintenance loses a part of its position, but no larger share of its equity, fee included.
+
+    first: of a basket's later parts, what the victim was before the first one; more: another part is to come, and the
+    victim is judged then.
+    """
     parameters, size, cash, fee = context.parameters, transaction.size, transaction.cash, transaction.fee
     require_size(size)
     require_cash(cash)
     a, b = context.pair(transaction.a, transaction.b)
-    missing = b.maintenance() - (b.equity << PRICE_FRACTION)
+    base = first or base_of(b)
+    if more or first:
+        require(b.rest.scan is not None, "basket", f"cell {transaction.b} is of no portfolio")
+        one = base.group == base_of(b).group
+        require(one, "basket", f"cell {transaction.b} is of another portfolio than the ones before it")
+    missing = base.maintenance - (base.equity << PRICE_FRACTION)
     require(missing > 0, "healthy", f"cell {transaction.b} meets its maintenance margin")
     require_register("MM - TV*2^16 - 1", missing - 1, STRICT_BITS)
     delta = _taken(b, size)
@@ -94,9 +104,9 @@ def liquidate(context: Context, transaction: Liquidate) -> Step:
     require_fee(fee, parameters.liquidation_fee_cap, size, a.price)
     leg_a, leg_b = a.moved(-cash, delta), b.moved(cash - fee, -delta)
     rule_a = margin_rule(a, leg_a.after, size)
-    closeout = closes_out(b, leg_b.after)
-    if not closeout:
-        require_reducing(b, leg_b.after)
+    closeout = not (more or first) and closes_out(b, leg_b.after)
+    if not (closeout or more):
+        require_reducing(b, leg_b.after, base)
     insurance = context.state.cell(parameters.insurance_cell).collateral
     require_collectable(insurance, context.state.liquidation_fees + fee)
     return Step(
@@ -111,6 +121,9 @@ def liquidate(context: Context, transaction: Liquidate) -> Step:
         rule_a=rule_a,
         rule_b="reducing",
         closeout=closeout,
+        base=base,
+        continues=first is not None,
+        more=more,
         fills=fills_of(context, transaction.orders, [(transaction.a, delta, cash, 0)]),
     )
 

@@ -16,7 +16,7 @@ from zkmargin.exchange import collect, cover, deleverage, liquidate, trade, tran
 from zkmargin.groups import form, join, leave
 from zkmargin.operations import close_account, deposit, open_account, settle, touch, withdraw
 from zkmargin.rules import Refused, require
-from zkmargin.state import Leg, State, Step
+from zkmargin.state import Base, Leg, State, Step
 from zkmargin.transactions import (
     Check,
     Close,
@@ -31,6 +31,7 @@ from zkmargin.transactions import (
     Redeem,
     Settle,
     Supply,
+    Taken,
     Tick,
     Touch,
     Trade,
@@ -76,16 +77,37 @@ class Machine:
         self.context = Context(state, parameters, size, groups, scenarios, slots)
 
     def apply(self, transaction: Transaction) -> Step | None:
-        """The step that was applied; None for a tick, which is no transition. Refused leaves the state as it was."""
+        """The last step that was applied; None for a tick, which is no transition. Refused leaves the state as it
+        was."""
         if isinstance(transaction, Tick):
             self._advance(transaction)
             return None
-        step = self.transition(transaction)
-        self.state.write(step)
-        return step
+        steps = self.steps(transaction)
+        for step in steps:
+            self.state.write(step)
+        return steps[-1]
+
+    def steps(self, transaction: Transaction) -> list[Step]:
+        """The steps of a transaction other than a tick, one after the other, not yet written; Refused where no rule
+        allows it. Only a liquidation of several positions has more than one."""
+        if not isinstance(transaction, Liquidate) or not transaction.then:
+            return [self.transition(transaction)]
+        parts: list[Liquidate | Taken] = [transaction, *transaction.then]
+        base: Base | None = None
+        steps: list[Step] = []
+        with self.state.tentative():
+            for number, part in enumerate(parts, 1):
+                step = dated(self.context, liquidate(self.context, part, base, number < len(parts)))
+                base = step.base
+                self.state.write(step)
+                steps.append(step)
+        return steps
 
     def transition(self, transaction: Transaction) -> Step:
-        """The step of a transaction other than a tick, not yet written; Refused where no rule allows it."""
+        """The step of a transaction other than a tick that has one, not yet written; Refused where no rule allows
+        it."""
+        if isinstance(transaction, Liquidate) and transaction.then:
+            raise ValueError("a liquidation of several positions has several steps")
         return dated(self.context, _TRANSITIONS[type(transaction)](self.context, transaction))
 
     def collect(self, tick: int) -> Step:

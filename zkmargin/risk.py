@@ -9,7 +9,7 @@ An account is a cell, or a group of them under its own module: of those the larg
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
-from zkmargin.liquidation import liquidation
+from zkmargin.liquidation import basket, liquidation
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused, Settled
 from zkmargin.state import State
@@ -75,16 +75,20 @@ def _sale(machine: Machine, held: Sequence[Settled], liquidators: Sequence[int])
 def _liquidation(
     machine: Machine, victims: Sequence[Settled], liquidators: Sequence[int], whole: bool
 ) -> Transaction | None:
-    """The first of the positions that a liquidator of its market may take: of a hedge less may be worse."""
+    """The first of the positions that a liquidator of its market may take; of a hedge less may be worse, and then all
+    are taken together."""
+    takers = {}
     for victim in victims:
         others = [
             a for a in liquidators if a != victim.address and machine.state.cell(a).market == victim.before.market
         ]
         if others:
-            step = liquidation(machine, victim, others[victim.address % len(others)], whole)
+            takers[victim.address] = others[victim.address % len(others)]
+            step = liquidation(machine, victim, takers[victim.address], whole)
             if len(victims) == 1 or possible(machine, step):
                 return step
-    return None
+    hedged = len(victims) > 1 and len(takers) == len(victims) and victims[0].rest.scan is not None
+    return basket(machine, victims, takers) if hedged else None
 
 
 def deleveraging(machine: Machine, bankrupt: Settled, sides: Sides) -> Deleverage | None:

@@ -11,7 +11,7 @@ from circuits.margin.modules import FUNDING_FRACTION, ISOLATED, PRICE_FRACTION, 
 from circuits.margin.parameters import Market
 from circuits.margin.portfolio import Vector
 from circuits.margin.tiers import NOTIONAL_LIMIT, Requirement
-from zkmargin.state import Group, Leg, Rule
+from zkmargin.state import Base, Group, Leg, Rule
 
 SIZE_MAX = 1 << 64
 CASH_MIN, CASH_MAX = -(1 << 63), (1 << 63) - 1
@@ -199,10 +199,22 @@ def margin_rule(account: Settled, after: Cell, size: int) -> Rule:
     return "reducing"
 
 
-def require_reducing(account: Settled, after: Cell) -> None:
-    """0 <= E < 2^176; of a portfolio, no worse a scenario than before."""
-    require_relief(account, after)
-    kept = share_kept(account, after)
+def base_of(account: Settled) -> Base:
+    """What the account is judged by now; Refused when its notional has no tier."""
+    scan, group = account.rest.scan, account.group
+    worst = 0 if scan is None else scan.worst(account.before.position)
+    head = account.address if group is None else group.head
+    return Base(account.equity, account.maintenance(), worst, head)
+
+
+def require_reducing(account: Settled, after: Cell, base: Base | None = None) -> None:
+    """0 <= E < 2^176; of a portfolio, no worse a scenario than before. base: what was before, where the account is
+    something else by now."""
+    base = base or base_of(account)
+    require_relief(account, after, base)
+    require_tier(abs(after.position) * account.price)
+    required_after = account.requirement(after.position, "maintenance")
+    kept = account.equity_after(after) * base.maintenance - base.equity * required_after
     require(kept >= 0, "margin", f"cell {account.address} loses a larger share of its equity than of its requirement")
     require_register("E", kept, MARGIN_BITS)
 
@@ -218,10 +230,10 @@ def closes_out(account: Settled, after: Cell) -> bool:
     return True
 
 
-def require_relief(account: Settled, after: Cell) -> None:
+def require_relief(account: Settled, after: Cell, base: Base | None = None) -> None:
     """Less of one position may be less of a hedge."""
     scan = account.rest.scan
-    relieved = scan is None or scan.worst(after.position) <= scan.worst(account.before.position)
+    relieved = scan is None or scan.worst(after.position) <= (base or base_of(account)).worst
     require(relieved, "margin", f"cell {account.address} would have a worse scenario than before")
 
 

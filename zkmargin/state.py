@@ -1,8 +1,10 @@
 """The state between transitions, and what a transition reports of itself."""
 
+from collections import ChainMap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, cast
 
 from circuits.margin.cadence import Band
 from circuits.margin.cell import ACCOUNT, EMPTY, EMPTY_CELL, SYSTEM, Cell, unpack
@@ -62,6 +64,17 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """What a victim is judged by: equity in quote * 2^-16, maintenance * 2^-32, what the worst scenario takes * 2^-16,
+    and the address of its head, or of its one cell."""
+
+    equity: int
+    maintenance: int
+    worst: int
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A transition that was applied: a pair of rows of the transitions table.
 
@@ -69,7 +82,9 @@ class Step:
     cover cash = size = the amount moved. amount, queue: of the L1 row. rule_a, rule_b: the margin rule a leg meets.
     system: the L1 operation is on a system cell. oversized: the refusal's reason is a notional without a tier;
     overdrawn: that the cell holds less. closeout: b, without equity, sells an asset for no less than it is worth.
-    fresh_a, fresh_b: the first write of a system cell. fills: of the voluntary legs, a's first, in a key with orders.
+    fresh_a, fresh_b: the first write of a system cell. base: of a liquidation, what b was before it, or before the
+    first of a basket; continues, more: there is another one of the basket before it, behind it. fills: of the
+    voluntary legs, a's first, in a key with orders.
     """
 
     kind: str
@@ -91,6 +106,9 @@ class Step:
     closeout: bool = False
     fresh_a: bool = False
     fresh_b: bool = False
+    base: "Base | None" = None
+    continues: bool = False
+    more: bool = False
     fills: tuple[Fill, ...] = ()
 
     @property
@@ -162,6 +180,17 @@ class State:
             self.queue += 1
         if step.kind in ("supply", "redeem") and step.a is not None and step.a.after.market in self._supplied:
             self._supplied[step.a.after.market] += step.a.after.position - step.a.before.position
+
+    @contextmanager
+    def tentative(self) -> Iterator[None]:
+        """What is written within is taken back at its end."""
+        cells, fees, supplied = self.cells, (self.trade_fees, self.liquidation_fees), dict(self._supplied)
+        self.cells = cast("dict[int, int]", ChainMap({}, cells))
+        try:
+            yield
+        finally:
+            self.cells, self._supplied = cells, supplied
+            self.trade_fees, self.liquidation_fees = fees
 
     def oracle_rows(self) -> tuple[OracleRow, ...]:
         """The rows of the last tick, in the order of the markets."""

@@ -119,9 +119,8 @@ class Transfer(_Base, frozen=True):
     amount: int
 
 
-class Liquidate(_Base, frozen=True):
-    """a takes `size` of the position of b, and pays cash for it (negative for a short); b pays the fee. orders: a's, in
-    a rollup whose key asks for one."""
+class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Another position of a liquidation, as its own fields say it."""
 
     a: int
     b: int
@@ -129,6 +128,19 @@ class Liquidate(_Base, frozen=True):
     cash: int
     fee: int
     orders: tuple[Order, ...] = ()
+
+
+class Liquidate(_Base, frozen=True):
+    """a takes `size` of the position of b, and pays cash for it (negative for a short); b pays the fee. orders: a's, in
+    a rollup whose key asks for one. then: other positions of the same portfolio, all of them judged as one."""
+
+    a: int
+    b: int
+    size: int
+    cash: int
+    fee: int
+    orders: tuple[Order, ...] = ()
+    then: tuple[Taken, ...] = ()
 
 
 class Deleverage(_Base, frozen=True):

@@ -1,12 +1,14 @@
 """The witness of groups: what a leg says of its own, and the rows of the pass over the others."""
 
+from dataclasses import asdict
+
 from circuits.margin.cell import Cell
 from circuits.margin.formulas import flag_name
 from circuits.margin.leg import NOTIONAL_BITS, SIGN_BIAS
 from circuits.margin.modules import CROSS, FUNDING_FRACTION, ISOLATED, PRICE_FRACTION
 from circuits.margin.tiers import NOTIONAL_LIMIT
 from zkmargin.recorder import Recorder, Values
-from zkmargin.state import RESCANNED, Group, Leg, Step
+from zkmargin.state import RESCANNED, Base, Group, Leg, Step
 from zkmargin.witness_scenarios import scan
 
 SUMS = ("equity", "maintenance", "initial")
@@ -58,8 +60,22 @@ def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Valu
         "worst_after": worst[1],
         "scanned": int(portfolio),
         "rescanned": int(portfolio and step.kind in RESCANNED),
+        **_basket(step, leg),
         "short": 0 if leg is None else max(-leg.before.position, 0),
         "short_after": 0 if leg is None else max(-leg.after.position, 0),
+    }
+
+
+def _basket(step: Step, leg: Leg | None) -> Values:
+    """What a victim is judged by, and on the first row behind one with more to come, that this was so."""
+    victim = step.kind == "liquidate" and leg is step.b
+    told = victim or step.continues
+    base = step.base if told and step.base is not None else Base(0, 0, 0, 0)
+    return {
+        "more": int(step.more if victim else step.continues),
+        "victim": int(victim),
+        "closing": int(victim and not step.more),
+        **{f"base_{name}": value for name, value in asdict(base).items()},
     }
 
 

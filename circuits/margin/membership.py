@@ -2,6 +2,7 @@
 margin rule asks of the others."""
 
 from circuits.expression import Expression, lift, query
+from circuits.margin.baskets import base_relief
 from circuits.margin.cell import ACCOUNT, DUE_UNIT, HEAD, MEMBER, MODULE_UNIT, OFFSET_UNIT, ROOM_UNIT, SYSTEM
 from circuits.margin.dues import due_columns, due_of
 from circuits.margin.formulas import flag_name
@@ -106,7 +107,7 @@ def _add_scan(table: Table, row: Row, leg: Leg, time: Expression, group: Express
     table.send("change", "change", rescanned, time, group, leg.market, leg.position_change, after - before)
     worst = query("worst"), query("worst_after")
     table.receive("worst", "worst", scanned, time, group, query("tick"), leg.reducing, *worst)
-    table.register("relief", LOSS_BITS, leg.reducing * (worst[0] - worst[1]))
+    table.register("relief", LOSS_BITS, (leg.reducing - query("victim")) * (worst[0] - worst[1]) + base_relief())
 
 
 def add_cell_kinds(table: Table, row: Row, fresh: Expression) -> tuple[Expression, Expression]:

@@ -16,6 +16,7 @@ from circuits.margin.asset_legs import (
     closeout_of,
     overdrawn_of,
 )
+from circuits.margin.baskets import add_baskets, base_share_kept, victim_of
 from circuits.margin.cell import NEVER
 from circuits.margin.dues import add_cadence, add_due, checked_room, due_of
 from circuits.margin.fills import add_ordered_legs
@@ -60,6 +61,7 @@ def transitions_table(parameters: Parameters, shape: Shape) -> Table:
     add_membership(table, row, leg, time, parameters)
     add_requirements(table, leg)
     add_cadence(table, row, leg, parameters)
+    add_baskets(table, row, leg, parameters)
     _add_oracle(table)
     _add_cells(table, row, leg, time, parameters)
     _add_l1(table, row, leg, parameters)
@@ -223,7 +225,7 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
     not_flat = left * left + leg.after.magnitude - 1  # collateral squared, since it has a sign
     margin = (
         leg.initial * leg.initial_room(price)
-        + (leg.reducing - closeout_of(table)) * leg.share_kept(price)
+        + _share_kept(table, leg, price)
         + closeout_of(table) * (leg.equity_after(price) - leg.equity_before(price))
         + (row.first * kind["cover"] + kind["withdraw"] * system) * left
         + kind["refuse"] * system * (amount - 1 - left)
@@ -237,10 +239,19 @@ def _add_margin(table: Table, row: Row, leg: Leg) -> None:
     )
     table.register("margin", MARGIN_BITS, margin)
     unhealthy = leg.maintenance_before() - leg.equity_before(price) * one - 1
+    if victim_of(table).constant is None:  # before the first liquidation of a basket
+        unhealthy = query("base_maintenance") - query("base_equity") * one - 1
     bankrupt = -1 - leg.equity_before(price)
     covered = one - 1 - leg.equity_after(price)
     strict = kind["liquidate"] * unhealthy + kind["deleverage"] * bankrupt + kind["cover"] * covered
     table.register("strict", STRICT_BITS, row.second * strict)
+
+
+def _share_kept(table: Table, leg: Leg, price: Expression) -> Expression:
+    """E under rule (B); of the victim of a basket in the last of its legs alone, and a closeout is judged otherwise."""
+    if victim_of(table).constant == 0:
+        return (leg.reducing - closeout_of(table)) * leg.share_kept(price)
+    return (leg.reducing - query("victim")) * leg.share_kept(price) + base_share_kept(table, leg, price)
 
 
 def _add_prices(table: Table, row: Row, leg: Leg, parameters: Parameters) -> None:

@@ -28,6 +28,7 @@ from zkmargin.transactions import (
     Liquidate,
     Open,
     Settle,
+    Taken,
     Tick,
     Touch,
     Trade,
@@ -101,6 +102,7 @@ CELLS = {
     **group(40, PORTFOLIO, 4, (-83_000, 1000, BTC), (0, 0, CALL)),  # the same
 }
 
+CELLS |= group(56, PORTFOLIO, 4, (80_100, -800, BTC), (-100_000, 10_000, ETH))  # below maintenance, a perfect hedge
 for _market in (BTC, ETH, CALL, PUT):  # the other side of every position
     _held = sum(cell.position for cell in CELLS.values() if cell.holds_money and cell.market == _market)
     CELLS[44 + _market] = Cell(5_000_000, -_held, 0, _market, ACCOUNT)
@@ -144,6 +146,8 @@ def story_steps(machine: Machine, formed: tuple[str, str]) -> list[tuple[str, Tr
         ("liquidate", Liquidate(2, 21, 500, 50_000, 0)),
         ("liquidate_portfolio", Liquidate(2, 29, 500, 50_000, 0)),
     ]
+    if machine.state.vectors:
+        first.append(("basket", Liquidate(2, 57, 400, -40_000, 0, then=(Taken(45, 58, 5000, 50_000, 0),))))
     bankrupt = [machine.context.judged(address) for address in (25, 33)] if machine.state.vectors else []
     for name, account in zip(("deleverage", "deleverage_portfolio"), bankrupt, strict=False):
         first.append((name, Deleverage(6, account.address, 500, deleverage_cash(account, 500))))

@@ -44,6 +44,8 @@ for kind, others in OTHERS.items():
 add("overdrawn_boolean", lambda p: p.write(T, leg("redeem_overdrawn"), overdrawn=3), *REFUSED)
 add("long_boolean", lambda p: p.write(T, leg("trade"), long=HALF), "bus.tier")
 add("closeout_boolean", lambda p: p.write(T, leg("closeout", 1), closeout=HALF), f"{T}.margin", "bus.tier")
+ALONE = (f"{T}.closing", f"{T}.more_goes_on", f"{T}.more_portfolio")
+add("closeout_alone", lambda p: p.write(T, leg("closeout", 1), more=1), *ALONE)
 add("closeout_kind", lambda p: p.write(T, leg("reduce", 1), closeout=1), "bus.tier")
 add("asset", lambda p: p.add(T, PAD, asset=1))
 add("position_written", lambda p: p.add(T, PAD, position_written=1))

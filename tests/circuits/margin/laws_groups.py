@@ -12,6 +12,7 @@ GROUP_TAMPERS: dict[str, tuple[Tamper, frozenset[str]]] = {}
 HALF = inverse(2)
 G, S, T = "groups", "scenarios", "transitions"
 SUMS = tuple(f"scenarios.sum_{i}" for i in range(SCENARIOS + 1))
+BASES = tuple(f"transitions.base_{name}" for name in ("equity", "maintenance", "worst", "group"))
 ALSO: dict[str, tuple[str, ...]] = {
     "bus.own": (
         "bus.memory",
@@ -274,6 +275,36 @@ ALSO: dict[str, tuple[str, ...]] = {
         "groups.maintenance_sum",
     ),
     "transitions.rest_beyond": ("transitions.beyond_refused",),
+    "transitions.victim": ("transitions.closing",),
+    "transitions.more_boolean": (
+        *BASES,
+        "transitions.margin",
+        "transitions.relief",
+    ),
+    "transitions.more_victim": (
+        "transitions.more_liquidates",
+        "transitions.one_portfolio",
+    ),
+    "transitions.more_portfolio": (
+        *BASES,
+        "transitions.one_portfolio",
+    ),
+    "transitions.more_goes_on": (
+        "transitions.base_maintenance",
+        "transitions.base_worst",
+    ),
+    "transitions.more_liquidates": ("transitions.one_portfolio",),
+    "transitions.more_tick": (
+        "bus.oracle",
+        "transitions.tick_step",
+    ),
+    "transitions.more_ends": (
+        "transitions.more_liquidates",
+        "transitions.more_portfolio",
+        "transitions.more_tick",
+        "transitions.more_victim",
+    ),
+    "transitions.one_portfolio": ("transitions.base_group",),
     "transitions.relief": (
         "bus.worst",
         "transitions.margin",
@@ -648,6 +679,73 @@ def a_member_judged_alone(p: Paper) -> None:
 @breaks("transitions.relief")
 def a_worse_scenario_after_reducing(p: Paper) -> None:
     p.add(T, leg("reduce_portfolio"), worst=-(1 << 40))
+
+
+def basket(pair: int, second: int = 0) -> int:
+    """A row of the liquidation of a hedge: of its first pair of rows, or its second."""
+    return leg("basket", second) - 2 * (1 - pair)
+
+
+for name, column in (("victim", "victim"), ("closing", "closing")):
+    add(f"transitions.{name}", lambda p, n=column: p.add(T, PAD, **{n: 1}))
+
+
+@breaks("transitions.more_boolean")
+def half_of_more(p: Paper) -> None:
+    p.write(T, basket(0, 1), more=HALF, closing=HALF)
+    p.write(T, basket(1), more=HALF)
+
+
+@breaks("transitions.more_victim")
+def a_trade_with_more_to_come(p: Paper) -> None:
+    """Nobody asks its rule by then."""
+    row = leg("trade_groups", 1)
+    p.write(T, row, more=1)
+    p.write(T, row + 1, more=1)
+
+
+@breaks("transitions.more_portfolio")
+def a_group_under_cross_margin_with_more_to_come(p: Paper) -> None:
+    p.write(T, leg("liquidate", 1), more=1, closing=0)
+    p.write(T, leg("liquidate", 1) + 1, more=1)
+
+
+@breaks("transitions.more_goes_on")
+def a_basket_that_is_forgotten(p: Paper) -> None:
+    """Its last part is judged by what the first has left."""
+    p.write(T, basket(1), more=0, **dict.fromkeys(("base_equity", "base_maintenance", "base_worst", "base_group"), 0))
+
+
+@breaks("transitions.more_liquidates")
+def a_basket_that_ends_without_being_judged(p: Paper) -> None:
+    """Behind the last part comes a cover."""
+    row = basket(1, 1)
+    p.write(T, row, more=1, closing=0)
+    base = {name: p.read(T, row, name) for name in ("base_equity", "base_maintenance", "base_worst", "base_group")}
+    p.write(T, row + 1, more=1, **base)
+
+
+@breaks("transitions.more_tick")
+def a_basket_over_two_ticks(p: Paper) -> None:
+    p.add(T, basket(1), tick=1)
+
+
+@breaks("transitions.more_ends")
+def a_basket_that_goes_on_after_the_last_row(p: Paper) -> None:
+    p.write(T, len(p.columns[T]["more"]) - 1, more=1)
+    p.write(T, 0, more=1)
+
+
+for name in ("equity", "maintenance", "worst", "group"):
+    add(f"transitions.base_{name}", lambda p, n=name: p.add(T, basket(0, 1), **{f"base_{n}": 1}))
+
+
+@breaks("transitions.one_portfolio")
+def the_rest_of_a_basket_from_another_portfolio(p: Paper) -> None:
+    """What is judged is richer than who pays."""
+    for row in (basket(0, 1), basket(1)):
+        p.add(T, row, base_group=4)
+    p.add(T, basket(1, 1), base_group=4)
 
 
 @breaks("transitions.settlement")

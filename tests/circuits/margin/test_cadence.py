@@ -266,7 +266,7 @@ def test_a_sample_after_the_batch_has_set_things_right() -> None:
         {"seed": -1},
         {"late": -1},
         {"late": 2 * SHAPE.transitions + 1},
-        {"overdue": 18},
+        {"sampled": 1, "overdue": 2},
         {"sampled": SAMPLES + 1},
         {"overdue": -1},
     ],

@@ -11,7 +11,7 @@ import pytest
 
 from circuits.field import MODULUS
 from circuits.margin.cell import ACCOUNT, ROOM_UNIT, Cell
-from circuits.margin.modules import CROSS, PORTFOLIO
+from circuits.margin.modules import CROSS
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import InvalidStatement, Statement
 from circuits.margin.statement_rules import check_statement, most_room
@@ -22,7 +22,7 @@ from zkmargin import context, exchange, groups, operations, rules
 from zkmargin.batch import BatchBuilder
 from zkmargin.rules import Refused
 from zkmargin.state import State, Step
-from zkmargin.transactions import Deposit, Form, Join, Liquidate, Tick, Trade, Transaction, Withdraw
+from zkmargin.transactions import Deposit, Form, Join, Tick, Trade, Transaction, Withdraw
 
 MODULES = ("cross", "portfolio")
 NO_STEP = (Refused, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError)
@@ -158,23 +158,3 @@ def test_the_largest_group_is_paid_where_a_batch_ends_with_a_sweep() -> None:
     for transaction in (first_tick(), Form(2, most, 0, "portfolio"), *joins, Deposit(3, 1000, 1), Withdraw(3, 10, 2)):
         assert builder.add(transaction) is None
     assert builder.finish().sweep is not None
-
-
-@pytest.mark.xfail(strict=True, reason="less of either position makes a worse scenario: docs/risk.md")
-@pytest.mark.parametrize("equity", [-100, 100])
-def test_a_perfect_hedge_below_maintenance_can_be_taken(equity: int) -> None:
-    """Of 80 hundredths of the first market's shocks against all of the second's; at the oracle's price, or better for
-    the account."""
-    made = machine()
-    hedge = group(12, PORTFOLIO, 6, (equity - 80_000, 800, BTC), (100_000, -10_000, ETH))
-    made.state.cells |= {address: cell.pack() for address, cell in hedge.items()}
-    account = made.context.judged(13)
-    assert account.equity << 16 < account.maintenance()
-    codes = []
-    for maker, victim, price, size in ((2, 13, 100, 800), (3, 14, -10, 10_000)):
-        for part, better in product((1, size // 2, size), (0, 5, size)):
-            try:
-                made.transition(Liquidate(maker, victim, part, part * price + better, 0))
-            except Refused as refusal:
-                codes.append(refusal.code)
-    assert len(codes) < 18, set(codes)

@@ -240,11 +240,11 @@ def test_a_sweep_takes_of_the_worst_scenario_what_the_rules_take() -> None:
     builder, batch = swept(rules, book)
     account = builder.machine.context.judged(41)
     assert 0 <= account.equity << 16 < account.maintenance()
-    assert batch.sweep is not None and batch.sweep.totals.thin == 3  # those of cells 20 and 28 too
+    assert batch.sweep is not None and batch.sweep.totals.thin == 4  # those of cells 20, 28 and 56 too
     assert laws_broken(rules, batch) == set()
     with patch.object(solvency_groups, "_factor", return_value=0):
         less = swept(rules, book)[1]
-        assert less.sweep is not None and less.sweep.totals.thin == 2
+        assert less.sweep is not None and less.sweep.totals.thin == 3
         assert laws_broken(rules, less) == {"book.distance"}
 
 
