@@ -151,6 +151,8 @@ def test_4_every_batch_is_proven_under_its_key(place: Path) -> None:
     verdict = told("verify-chain", *folders, "--allow-insecure")
     assert verdict["batches"] == [0, 1, 2]
     assert verdict["amendments"] == [{"batch": 2, "key": keys[2], "announced": 1060, "start": START}]
+    alone = told("verify-chain", folders[2], "--allow-insecure")
+    assert alone["batches"] == [2] and alone["amendments"] == []  # nothing was there to check its notice against
     pins = [argument for key in set(keys) for argument in ("--key-digest", key)]
     assert told("verify-chain", *folders, "--allow-insecure", *pins)["verdict"] == "accepted"
     said = run("verify-chain", *folders, "--allow-insecure", "--key-digest", keys[0], code=1).output
