@@ -58,7 +58,8 @@ class BatchBuilder:
     """
 
     def __init__(self, state: State, parameters: Parameters, shape: Shape, seed: int = 0) -> None:
-        self.machine = Machine(state, parameters, shape.cells, shape.groups, shape.scenarios, shape.slots)
+        sizes = (shape.cells, shape.groups, shape.scenarios, shape.slots, shape.sweep)
+        self.machine = Machine(state, parameters, *sizes)
         self.shape, self.state, self.seed = shape, state, seed
         self.old = dict(state.cells)
         self.last_oracle, self.next_queue = state.oracle_rows(), state.queue

@@ -13,7 +13,8 @@ from zkmargin.state import State
 @dataclass(frozen=True, slots=True)
 class Context:
     """size: the number of cells of the state. groups: rows of the table that passes groups, 0 where there are none;
-    scenarios: of that which judges portfolios; slots: cells at the end of the state that count fills of orders."""
+    scenarios: of that which judges portfolios; slots: cells at the end of the state that count fills of orders; sweep:
+    a batch ends with the solvency of the book."""
 
     state: State
     parameters: Parameters
@@ -21,6 +22,7 @@ class Context:
     groups: int = 0
     scenarios: int = 0
     slots: int = 0
+    sweep: bool = False
 
     @property
     def accounts(self) -> int:
@@ -78,7 +80,8 @@ class Context:
 
     def room(self, module: Module) -> int:
         """The most cells that a group may have."""
-        return most_room(self.parameters.portfolio if module.scans else None, self.groups, self.scenarios)
+        portfolio = self.parameters.portfolio if module.scans else None
+        return most_room(portfolio, self.groups, self.scenarios, self.sweep)
 
     def require_two(self, a: int, b: int) -> None:
         """Refused where both are one account's."""

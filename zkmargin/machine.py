@@ -67,14 +67,21 @@ class Machine:
     """Applies transactions to a state of `size` cells.
 
     groups, scenarios: rows of the tables for groups of cells and for portfolios, 0 where the key has none. slots: cells
-    at the end that count fills, where the key has orders.
+    at the end that count fills, where the key has orders. sweep: batches end with the solvency of the book.
     """
 
     def __init__(
-        self, state: State, parameters: Parameters, size: int, groups: int = 0, scenarios: int = 0, slots: int = 0
+        self,
+        state: State,
+        parameters: Parameters,
+        size: int,
+        groups: int = 0,
+        scenarios: int = 0,
+        slots: int = 0,
+        sweep: bool = False,
     ) -> None:
         self.state = state
-        self.context = Context(state, parameters, size, groups, scenarios, slots)
+        self.context = Context(state, parameters, size, groups, scenarios, slots, sweep)
 
     def apply(self, transaction: Transaction) -> Step | None:
         """The last step that was applied; None for a tick, which is no transition. Refused leaves the state as it

@@ -135,12 +135,15 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
             _check_open(row, name, parameters, shape)
 
 
-def most_room(portfolio: Portfolio | None, groups: int, scenarios: int) -> int:
+def most_room(portfolio: Portfolio | None, groups: int, scenarios: int, sweep: bool) -> int:
     """Cells of the largest group that tables of so many rows can pass, and judge before and after where it is a
-    portfolio: with a larger one, a withdrawal could be neither paid nor refused."""
+    portfolio, and once more where the batch ends with a sweep: with a larger one, a withdrawal could be neither paid
+    nor refused."""
     if portfolio is None:
         return min(GROUP_MAX, groups)
-    members = 2 * (scenarios - block_rows(0, portfolio.scenarios, True, True))
+    fixed = block_rows(0, portfolio.scenarios, True, True)
+    swept = block_rows(0, portfolio.scenarios, False, False) if sweep else 0
+    members = 2 * ((scenarios - fixed - swept) // (2 if sweep else 1))
     return min(GROUP_MAX, groups, 1 + members)
 
 
@@ -151,7 +154,8 @@ def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> 
     if not shape.groups or rest not in modules or room < 2:
         require(row.amount <= len(parameters.markets), f"{name}: no such market")
         return
-    most = most_room(parameters.portfolio if modules[rest].scans else None, shape.groups, shape.scenarios)
+    portfolio = parameters.portfolio if modules[rest].scans else None
+    most = most_room(portfolio, shape.groups, shape.scenarios, shape.sweep)
     require(room <= most, f"{name}: a group has at most {most} cells")
     cells = range(row.cell, row.cell + room)
     require(cells[-1] < shape.accounts, f"{name}: the group reaches beyond the cells of accounts")

@@ -75,7 +75,7 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     constants = {
         "MARKETS": markets,
         "ACCOUNTS": shape.accounts,
-        "MOST_ROOM": most_room(None, shape.groups, 0),
+        "MOST_ROOM": most_room(None, shape.groups, 0, shape.sweep),
         "ORDERS": shape.orders,
         "SWEPT": WORD * (1 + len(totals)) if shape.sweep else 0,
         "EQUITY": WORD * totals.index("equity"),
@@ -135,7 +135,7 @@ def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -
         "FEE_CELL: uint256": parameters.fee_cell,
         "INSURANCE_CELL: uint256": parameters.insurance_cell,
         "QUEUE_TAG: uint256": key.circuit.channels.index("l1") + 1,
-        "MOST_ROOM: uint256": most_room(None, shape.groups, 0),
+        "MOST_ROOM: uint256": most_room(None, shape.groups, 0, shape.sweep),
         "ORDER_TAG: uint256": key.circuit.channels.index("order") + 1 if shape.orders else 0,
         "PUBLISHED: bool": key.published_diff,
         "TAU_G2: uint256[4]": _list(part for c_0, c_1 in key.tau_g2 for part in (c_1, c_0)),

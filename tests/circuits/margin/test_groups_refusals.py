@@ -100,7 +100,7 @@ SMALL_TABLES = (Shape(64, 64, 8, True, groups=4), Shape(64, 64, 8, True, groups=
 def test_no_group_is_larger_than_its_tables(shape: Shape, module: str, amount: int) -> None:
     """The largest one can be paid, or refused; of a larger one the queue's row is refused by machine and arbiter."""
     made = parameters()
-    most = most_room(made.portfolio if module == "portfolio" else None, shape.groups, shape.scenarios)
+    most = most_room(made.portfolio if module == "portfolio" else None, shape.groups, shape.scenarios, False)
     builder = BatchBuilder(State.genesis(made), made, shape)
     assert builder.add(first_tick() if shape.scenarios else Tick(1060, first_tick().rows)) is None
     refusal = builder.add(Form(2, most + 1, 0, module))
@@ -149,11 +149,10 @@ def test_a_group_within_the_tiers_is_not_beyond_them() -> None:
     assert "transitions.margin" in forged(replace(step, kind="refuse", oversized=True, rule_a=None))
 
 
-@pytest.mark.xfail(strict=True, raises=Refused, reason="a group's room counts no blocks of the sweep: docs/risk.md")
 def test_the_largest_group_is_paid_where_a_batch_ends_with_a_sweep() -> None:
     made, shape = parameters(), Shape(64, 64, 8, True, groups=64, scenarios=64, sweep=True)
     builder = BatchBuilder(State.genesis(made), made, shape)
-    most = most_room(made.portfolio, shape.groups, shape.scenarios)
+    most = most_room(made.portfolio, shape.groups, shape.scenarios, shape.sweep)
     joins = [Join(2, number % 2) for number in range(most - 1)]
     for transaction in (first_tick(), Form(2, most, 0, "portfolio"), *joins, Deposit(3, 1000, 1), Withdraw(3, 10, 2)):
         assert builder.add(transaction) is None
