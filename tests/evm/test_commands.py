@@ -73,7 +73,7 @@ def test_what_is_exported_can_be_deployed(folder: Path) -> None:
     files = [json.loads(path.read_text()) for path in sorted((folder / "contracts").glob("*.json"))]
     chain = Chain()
     deployer = chain.account("deployer")
-    *emitted, verifier, rollup = files
+    *emitted, verifier, leaving, rollup = files
     codes = [bytes.fromhex(contract["bytecode"][2:]) for contract in emitted]
     transcript, *evaluators = (chain.deploy(deployer, code).address for code in codes)
 
@@ -85,8 +85,8 @@ def test_what_is_exported_can_be_deployed(folder: Path) -> None:
     key = load_key((folder / "rollup" / "proof" / "key.json").read_text())
     assert arbiter.call("key_digest") == key.digest
     assert list(rollup["constructor"])[:4] == ["token", "operator", "governor", "verifier"]
-    made = deployed(rollup, *TERMS.arguments(arbiter.address))
-    assert made.call("threshold") == 1 and made.call("batches") == 0
+    made = deployed(rollup, *TERMS.arguments(arbiter.address, deployed(leaving).address))
+    assert made.call("threshold") == 1 and made.call("batches") == 0 and made.call("claims_in_all") == 0
     assert "R: constant" in (folder / "contracts" / "sources" / "verifier.vy").read_text()
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.evm.test_rollup_contract import SHAPE, rules
 from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
 from verifier.evm.evaluator import LIMIT
 from verifier.key import VerifyingKey
-from zkmargin.evm.compile import compile_contract
+from zkmargin.evm.compile import compile_contract, compile_rollup
 from zkmargin.evm.deploy import verify_calldata
 from zkmargin.proving import layout_of, margin_key
 
@@ -38,10 +39,23 @@ def test_room(markets: int, packing: int) -> None:
     assert room["LONGEST_ENTRIES"] >= MOST_SIGNERS * (96 + 64 * markets)
 
 
-def test_contracts_fit_the_chain() -> None:
-    """Under a key with everything that they know (EIP-170)."""
+@cache
+def key_with_everything() -> VerifyingKey:
+    """That the contracts know."""
     shape, backend = replace(SHAPE, cells=256, groups=64, sweep=True, orders=16, slots=64), get_backend("cpu")
     srs = insecure_srs(backend, layout_of(rules(), shape).powers, b"room")
-    key = margin_key(rules(), shape, srs, backend).verifying
-    for name, sources in (("verifier.vy", contracts_of(key).sources), ("rollup.vy", rollup_sources(key))):
-        assert compile_contract(name, sources).runtime_size <= LIMIT
+    return margin_key(rules(), shape, srs, backend).verifying
+
+
+def test_contracts_fit_the_chain() -> None:
+    """EIP-170"""
+    key = key_with_everything()
+    assert compile_contract("verifier.vy", contracts_of(key).sources).runtime_size <= LIMIT
+    assert all(compiled.runtime_size <= LIMIT for compiled in compile_rollup(rollup_sources(key)))
+
+
+def test_code_of_another_contract_finds_the_storage_of_the_rollup() -> None:
+    """leaving.vy is run on it: it has the variables of `ledger`, and no others, where rollup.vy has them."""
+    rollup, leaving = compile_rollup(rollup_sources(key_with_everything()))
+    assert list(leaving.storage) == ["ledger"] and leaving.storage["ledger"] == rollup.storage["ledger"]
+    assert rollup.storage["ledger"]["verifier"]["slot"] == 0

@@ -25,6 +25,7 @@ VALIDIUM_STATEMENT, ROLLUP_STATEMENT = 1 << 14, 1 << 16
 for memory for the longest one with every batch."""
 LONGEST_PROOF, LONGEST_ENTRIES = 1 << 15, 1 << 14
 """What the rollup contract has room for at least: a later key's proofs may be longer than the first one's."""
+ROLLUP = ("rollup.vy", "leaving.vy", "ledger.vy", "attestations.vy", "cells.vy", "orders.vy", "words.vy")
 WORD, ORACLE_ROW, MOST_SIGNERS, LEAST_TICKS = 32, 160, 16, 16
 VERIFY_ARGUMENTS = 4 + 4 * WORD
 """Bytes of a call of verify(bytes, bytes) around statement and proof."""
@@ -89,7 +90,7 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     }
     limits = "".join(f"{name}: constant(uint256) = {value}\n" for name, value in constants.items())
     limits += f"ORDER_TYPE: constant(bytes32) = {_bytes32(keccak(text=ORDER_TYPE))}\n"
-    return {**sources("rollup.vy", "attestations.vy", "cells.vy", "orders.vy", "words.vy"), "limits.vy": limits}
+    return {**sources(*ROLLUP), "limits.vy": limits}
 
 
 def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:
