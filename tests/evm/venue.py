@@ -7,6 +7,7 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from circuits.margin.cell import ROOM_UNIT
+from circuits.margin.modules import CROSS, with_id
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.statement import Statement, encode_oracle
 from prover.backend import get_backend
@@ -77,12 +78,12 @@ class Venue:
         factor = self.rollup.call("factor")
         for index in range(self.state.queue, self.rollup.call("queue_end")):
             kind, cell, amount, _, _ = self.rollup.call("request", index)
-            made = {
-                1: opened(cell, amount, index),
-                2: Close(cell, index),
-                3: Deposit(cell, (amount << 32) // factor, index),
+            made: dict[int, Callable[..., Transaction]] = {
+                1: lambda *row: opened(*row),
+                2: lambda cell, _, index: Close(cell, index),
+                3: lambda cell, amount, index: Deposit(cell, (amount << 32) // factor, index),
             }
-            result.append(made.get(kind, Withdraw(cell, amount, index)))
+            result.append(made.get(kind, Withdraw)(cell, amount, index))
         return result
 
     def tick(self, *rows: tuple[int, int]) -> Tick:
@@ -139,8 +140,12 @@ class Venue:
 
 def opened(cell: int, amount: int, queue: int) -> Transaction:
     """A group, where the amount says a room, else an account."""
-    room = amount // ROOM_UNIT
-    return Form(cell, room, queue) if room else Open(cell, amount - 1, queue)
+    room, rest = divmod(amount, ROOM_UNIT)
+    if not room:
+        return Open(cell, amount - 1, queue)
+    module = with_id(rest + CROSS.id)
+    assert module is not None
+    return Form(cell, room, queue, module.name)
 
 
 def address_of(account: LocalAccount) -> bytes:

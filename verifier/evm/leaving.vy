@@ -73,7 +73,7 @@ def escape_group(
     rows: Bytes[limits.MARKETS * words.ROW],
 ):
     """
-    @notice As `escape`, for a group: of all its cells, the head first, which says how many they are.
+    @notice As `escape`, for a group under any module: of all its cells, the head first, which says how many they are.
     """
     head: uint256 = number * ledger.BLOCK
     self._begin_escape(head, keccak256(rows))
@@ -83,7 +83,8 @@ def escape_group(
         assert opened, "not what the cell holds"
         digits: cells.Cell = cells.unpack(contents[i])
         if i == 0:
-            assert digits.kind == cells.HEAD and digits.position == convert(len(contents), int256), "not the whole group"
+            assert digits.kind % 16 == cells.HEAD, "no group"
+            assert digits.position == convert(len(contents), int256), "not the whole group"
         else:
             assert digits.kind == cells.MEMBER + 16 * i, "no member"
             total += self._value(digits, rows)

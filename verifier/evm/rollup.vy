@@ -162,19 +162,23 @@ def open_account(cell: uint256, market: uint256, amount: uint256):
 
 
 @external
-def open_group(number: uint256, room: uint256, amount: uint256):
+def open_group(number: uint256, room: uint256, module: uint256, amount: uint256):
     """
-    @notice Queues the opening of a group under cross margin for the caller, and the first deposit to its first member:
-            the head is the first cell of a block that nobody else is in. It lasts.
+    @notice Queues the opening of a group under a risk module (1 cross, 2 portfolio, from 3 on the venue's own) for the
+            caller, and the first deposit to its first member: the head is the first cell of a block that nobody else is
+            in. It lasts.
     """
     head: uint256 = number * ledger.BLOCK
-    assert room > 1 and room <= limits.MOST_ROOM, "room"
+    known: bool = False
+    for largest: uint256 in limits.LARGEST_GROUPS:
+        known = known or module - 1 == largest % 2**16 and room <= largest >> 16
+    assert known and room > 1, "no such room or module"
     assert head + room <= limits.ACCOUNTS, "no such cell"
     assert limits.FEE_CELL // ledger.BLOCK != number and limits.INSURANCE_CELL // ledger.BLOCK != number, "no such cell"
     assert ledger.blocks[number].room == 0 and ledger.blocks[number].alone == 0, "the cell is in use"
     assert amount >= LEAST_DEPOSIT, "too small a deposit"
     ledger.blocks[number] = ledger.Block(owner=msg.sender, room=room, alone=0)
-    self._enqueue(OPEN, head, room << 16)
+    self._enqueue(OPEN, head, (room << 16) + module - 1)
     self._deposit(head + 1, amount)
 
 
@@ -261,9 +265,12 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     rows: uint256 = last + limits.MARKETS * words.ROW + 32
     count: uint256 = words.word(rows - 32)
     at: uint256 = rows + count * words.ROW
+    queued: uint256 = words.word(at + 32)
+    end: uint256 = STATEMENT + words.word(STATEMENT - 32)
+    sweep: uint256 = self._sweep(at + 64 + queued * words.ROW, end)
     attested: uint256 = len(entries)
     if limits.ORDERS > 0:
-        attested = self._check_orders(at + 64 + words.word(at + 32) * words.ROW, attested)
+        attested = self._check_orders(sweep, end, attested)
     self.oracle_time = attestations.check_ticks(
         last, rows, count // limits.MARKETS, 36 + words.word(36), attested
     )
@@ -273,10 +280,9 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
         slice(msg.data, at - limits.MARKETS * words.ROW, limits.MARKETS * words.ROW)
     )
     assert words.word(at) == ledger.next_queue, "not the next of the queue"
-    queued: uint256 = words.word(at + 32)
     withdrawn: uint256 = self._consume(at + 64, queued)
     if limits.SWEPT > 0:
-        self._share_losses(at + 64 + queued * words.ROW, withdrawn)
+        self._share_losses(sweep, withdrawn)
     if withdrawn > 0:
         self._pay_withdrawals(at + 64, queued)
     ledger.next_queue += queued
@@ -290,14 +296,31 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
 
 @internal
 @view
-def _check_orders(difference: uint256, size: uint256) -> uint256:
+def _sweep(difference: uint256, end: uint256) -> uint256:
     """
-    @param difference Where the statement's published difference begins; size: of the entries.
+    @notice What a statement says, the verifier checks: here is only where it says it.
+    @param difference Where the statement's published difference begins; end: where the statement ends.
+    @return Where it says whether there is a sweep, behind the scenarios; `end` where it says neither.
+    """
+    at: uint256 = difference + 64 + 64 * words.word(difference + 32)
+    if at == end:
+        return end
+    if limits.SCENARIOS > 0:
+        for i: uint256 in range(words.word(at), bound=limits.LONGEST_CALL // words.WORD):
+            at += 32 * (1 + words.word(at + 32))
+    return at + 32
+
+
+@internal
+@view
+def _check_orders(sweep: uint256, end: uint256, size: uint256) -> uint256:
+    """
+    @param sweep Where the statement says whether there is one; end: where it ends; size: of the entries.
     @return The size of the entries without the signatures, each of which is the owner's of its order's cell.
     """
     count: uint256 = 0
     row: uint256 = 0
-    count, row = orders.count(STATEMENT + words.word(STATEMENT - 32), difference)
+    count, row = orders.count(sweep, end)
     assert count * orders.SIGNATURE <= size, "orders: signatures"
     attested: uint256 = size - count * orders.SIGNATURE
     signature: uint256 = 36 + words.word(36) + attested
@@ -345,14 +368,14 @@ def _consume(rows: uint256, count: uint256) -> uint256:
 
 
 @internal
-def _share_losses(difference: uint256, withdrawn: uint256):
+def _share_losses(sweep: uint256, withdrawn: uint256):
     """
     @notice Where a sweep shows that less is there than accounts and the fee cell have and this batch withdraws, one of
             their units is worth that part of the token, for good.
-    @param difference Where the statement's published difference begins; behind it are the sums over the book.
+    @param sweep Where the statement says that there is one, the sums over the book behind it.
     """
-    totals: uint256 = difference + 128 + 64 * words.word(difference + 32)
-    assert totals + limits.SWEPT <= STATEMENT + words.word(STATEMENT - 32), "no sweep"  # of another kind of key
+    assert words.word(sweep) == 1, "no sweep"  # of another kind of key
+    totals: uint256 = sweep + 32
     equity: uint256 = words.word(totals + limits.EQUITY)  # over 2^16
     fees: int256 = max(words.signed_word(totals + limits.FEES), 0)
     owed: uint256 = equity + (convert(fees, uint256) + withdrawn) * 2**16

@@ -6,8 +6,11 @@
         and pairing in contracts whose code is emitted from the verifier itself. `key` holds what the key fixes.
 """
 
+import instruments
 import key
 import words
+
+initializes: instruments
 
 STATEMENT: constant(uint256) = 100  # where it begins: behind the selector, two offsets and its length
 R: constant(uint256) = 21888242871839275222246405745257275088548364400416034343698204186575808495617
@@ -28,10 +31,6 @@ WITHDRAW: constant(uint256) = 4
 BETA: constant(uint256) = 0
 GAMMA: constant(uint256) = 1
 ZETA: constant(uint256) = 4
-
-struct Columns:  # of the oracle rows: sums of v_i * w^i / (zeta - w^i) over a common denominator
-    numerators: uint256[5]
-    denominator: uint256
 
 struct Fraction:
     numerator: uint256
@@ -54,6 +53,7 @@ def __init__(transcript: address, evaluators: address[key.EVALUATORS]):
         assert evaluators[i].codehash == codes[i], "evaluator: other code"
     TRANSCRIPT = transcript
     EVALUATORS = evaluators
+    instruments.__init__()
     FUNDING_CAPS = key.FUNDING_CAPS
     PLACES = key.PLACES
 
@@ -83,10 +83,15 @@ def __default__() -> Bytes[32]:
     )
     header: words.Header = self._header()
     at: uint256 = STATEMENT + words.HEADER
-    columns: Columns = empty(Columns)
+    columns: instruments.Fractions = empty(instruments.Fractions)
     scalars: uint256[key.SCALARS] = empty(uint256[key.SCALARS])
     columns, scalars[key.FIRST_TICK], at = self._oracle(at, header.batch == 0, challenges[ZETA])
     last: words.OracleRow = words.oracle_row(at - words.ROW)
+    rows: uint256 = STATEMENT + words.HEADER + 64 + key.MARKETS * words.ROW
+    count: uint256 = words.word(rows - 32)
+    if key.EXPIRED > 0:
+        instruments.check_settlement(STATEMENT + words.HEADER + 32, rows, count)
+        columns = instruments.add_expired(rows, count, challenges[ZETA], columns)
     scalars[key.NEXT_QUEUE] = words.word(at)
     terms: Fraction = empty(Fraction)
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
@@ -95,19 +100,22 @@ def __default__() -> Bytes[32]:
     states: uint256[key.STATES] = empty(uint256[key.STATES])
     for i: uint256 in range(4):
         states[i] = header.states[i]
+    if key.VECTOR > 0 or key.SWEEP > 0 or key.ORDERS > 0 and at != STATEMENT + size:
+        if key.VECTOR > 0:
+            columns, at = instruments.add_vectors(at, rows, count, challenges[ZETA], columns)
+        else:
+            assert words.word(at) == 0, "no scenarios"
+            at += 32
+        assert words.word(at) == key.SWEEP, "sweep"
+        at += 32
     if key.SWEEP > 0:
-        assert words.word(at) == 0 and words.word(at + 32) == 1, "no scenarios, a sweep"
         scalars[key.TICK] = last.tick
-        at += 64
         self._check_totals(at)
         for i: uint256 in range(key.TOTALS):
             scalars[PLACES[i]] = self._element(words.signed_word(at + 32 * i))
         for i: uint256 in range(2):
             states[key.CONTENT + i] = header.states[2 + i]
         at += 32 * (key.TOTALS + 1)
-    elif key.ORDERS > 0 and at != STATEMENT + size:
-        assert words.word(at) == 0 and words.word(at + 32) == 0, "neither scenarios nor a sweep"
-        at += 64
     if key.ORDERS > 0 and at != STATEMENT + size:
         terms, at = self._orders(at, last.time, terms, challenges[BETA], challenges[GAMMA])
     assert at == STATEMENT + size, "statement length"
@@ -158,7 +166,7 @@ def _header() -> words.Header:
 
 @internal
 @view
-def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, uint256):
+def _oracle(start: uint256, first: bool, zeta: uint256) -> (instruments.Fractions, uint256, uint256):
     """
     @return The rows' columns at zeta, the first tick, where the statement goes on.
     """
@@ -183,7 +191,8 @@ def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, ui
     count: uint256 = words.word(at)
     at += 32
     assert count > 0 and count <= key.MOST_ROWS and count % key.MARKETS == 0, "oracle rows"
-    columns: Columns = Columns(numerators=empty(uint256[5]), denominator=1)
+    columns: instruments.Fractions = empty(instruments.Fractions)
+    columns.denominator = 1
     first_tick: uint256 = tick + 1
     node: uint256 = 1
     elapsed: uint256 = 0
@@ -239,11 +248,11 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
         if row.kind == OPEN:
             assert row.cell != key.FEE_CELL and row.cell != key.INSURANCE_CELL, "opens a system cell"
             assert row.cell < key.ACCOUNTS, "opens a slot of orders"
-            room: uint256 = row.amount >> 16
-            if key.MOST_ROOM > 0 and row.amount % 2**16 == 0 and room > 1:
-                assert room <= key.MOST_ROOM and row.cell + room <= key.ACCOUNTS, "group"
-                assert key.FEE_CELL < row.cell or key.FEE_CELL >= row.cell + room, "group"
-                assert key.INSURANCE_CELL < row.cell or key.INSURANCE_CELL >= row.cell + room, "group"
+            if self._opens_group(row.amount):
+                end: uint256 = row.cell + (row.amount >> 16)
+                assert end <= key.ACCOUNTS, "group"
+                assert key.FEE_CELL < row.cell or key.FEE_CELL >= end, "group"
+                assert key.INSURANCE_CELL < row.cell or key.INSURANCE_CELL >= end, "group"
             else:
                 assert row.amount <= key.MARKETS, "market"
         assert row.kind != CLOSE or row.amount == 1, "amount of a close"
@@ -256,6 +265,20 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
         terms.denominator = uint256_mulmod(terms.denominator, x, R)
         at += words.ROW
     return terms, at
+
+
+@internal
+@pure
+def _opens_group(amount: uint256) -> bool:
+    """
+    @return Whether it is the amount of a group's opening: room, two cells or more, and one of the key's modules.
+    """
+    if amount < 2**17:
+        return False
+    for largest: uint256 in key.LARGEST_GROUPS:
+        if amount % 2**16 == largest % 2**16 and amount <= largest:
+            return True
+    return False
 
 
 @internal

@@ -8,6 +8,7 @@ from eth_account.signers.local import LocalAccount
 
 from circuits.margin.cell import GROUP_MAX as BLOCK
 from circuits.margin.cell import ROOM_UNIT
+from circuits.margin.modules import CROSS
 from circuits.margin.statement import L1_KINDS, L1Row, Statement
 from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
 from verifier.key import VerifyingKey
@@ -106,8 +107,9 @@ class LocalL1:
                 raise StoreError(
                     f"L1 row {first.queue}: on L1 a group begins at a multiple of {BLOCK}, not at cell {cell}"
                 )
-            room, tokens = first.amount // ROOM_UNIT, self._tokens(rows[1].amount)
-            return self.rollup.transact(owner, "open_group", block, room, tokens).gas
+            room, rest = divmod(first.amount, ROOM_UNIT)
+            asked = block, room, rest + CROSS.id, self._tokens(rows[1].amount)
+            return self.rollup.transact(owner, "open_group", *asked).gas
         if first.kind == OPEN:
             return self.rollup.transact(owner, "open_account", cell, first.amount - 1, self._tokens(rows[1].amount)).gas
         if first.kind == CLOSE:
