@@ -8,6 +8,8 @@ import pytest
 
 from prover.backend import get_backend
 from prover.setup import insecure_srs
+from tests.circuits.margin.groups_story import parameters as options
+from tests.circuits.margin.venue_modules import Directional, Stressed
 from tests.evm.test_rollup_contract import SHAPE, rules
 from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
 from verifier.evm.evaluator import LIMIT
@@ -42,9 +44,11 @@ def test_room(markets: int, packing: int) -> None:
 @cache
 def key_with_everything() -> VerifyingKey:
     """That the contracts know."""
-    shape, backend = replace(SHAPE, cells=256, groups=64, sweep=True, orders=16, slots=64), get_backend("cpu")
-    srs = insecure_srs(backend, layout_of(rules(), shape).powers, b"room")
-    return margin_key(rules(), shape, srs, backend).verifying
+    tables = {"groups": 64, "scenarios": 256, "sweep": True, "orders": 16, "slots": 64}
+    shape, backend = replace(SHAPE, cells=256, **tables), get_backend("cpu")  # type: ignore[arg-type]
+    made = replace(options(), modules=(Directional(300, 2), Stressed(70_000)))
+    srs = insecure_srs(backend, layout_of(made, shape).powers, b"room")
+    return margin_key(made, shape, srs, backend).verifying
 
 
 def test_contracts_fit_the_chain() -> None:

@@ -14,7 +14,7 @@ from prover.backend import get_backend
 from prover.prove import prove
 from prover.setup import insecure_srs
 from tests.verifier.cases import stream
-from verifier.evm.contracts import contracts_of, rollup_sources
+from verifier.evm.contracts import attests_scenarios, contracts_of, rollup_sources
 from verifier.margin import MarginStatement
 from zkmargin.batch import Batch, BatchBuilder
 from zkmargin.evm.chain import CHAIN_ID, Chain, Receipt
@@ -105,7 +105,8 @@ class Venue:
         return statement, prove(self.key, public, assignment, self.backend, stream(statement.batch))
 
     def entries(self, statement: Statement) -> bytes:
-        return entries(statement.oracle, self.oracles[:2], CHAIN_ID, self.rollup.address)
+        scenarios = statement.scenarios if attests_scenarios(self.parameters, self.shape) else None
+        return entries(statement.oracle, self.oracles[:2], CHAIN_ID, self.rollup.address, scenarios)
 
     def send(self, statement: Statement, proof: bytes, told: bytes | None = None) -> Receipt:
         """submit_batch by the operator."""

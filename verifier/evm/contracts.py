@@ -29,7 +29,6 @@ LONGEST_PROOF, LONGEST_ENTRIES = 1 << 15, 1 << 14
 """What the rollup contract has room for at least: a later key's proofs may be longer than the first one's."""
 NOT_BUILT: dict[str, Callable[[Parameters, Shape], object]] = {
     "collateral assets: they hold and pay the quote currency alone": lambda parameters, _: parameters.assets,
-    "options: neither what settles them nor what they leave": lambda parameters, _: parameters.has_options,
 }
 """What keys may ask for that the contracts refuse, and whether one does."""
 ROLLUP = ("rollup.vy", "leaving.vy", "ledger.vy", "attestations.vy", "cells.vy", "orders.vy", "words.vy")
@@ -67,7 +66,7 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
         f"EVALUATOR_CODES: bytes32[{len(evaluators)}]": _list(_bytes32(keccak(code)) for code in evaluators),
         "VALUES: uint256": 32 * verifier.memory.said,
         **_margin_constants(key, parameters, shape),
-        **_sweep_constants(verifier.memory, shape),
+        **_sweep_constants(verifier.memory, parameters, shape),
         **_instrument_constants(verifier.memory, parameters, shape),
     }
     lines = [f"{name.replace(': ', ': constant(')}) = {value}" for name, value in constants.items()]
@@ -91,8 +90,10 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
         "ACCOUNTS": shape.accounts,
         "MOST_ROOM": max(largest) >> ROOM_BITS,
         "ORDERS": shape.orders,
-        "SCENARIOS": int(shape.scenarios > 0),
-        "SWEPT": WORD * (1 + len(totals)) if shape.sweep else 0,
+        "SCANNED": int(shape.scenarios > 0),
+        "SCENARIOS": 1 if parameters.portfolio is None else parameters.portfolio.scenarios,
+        "ATTESTED": int(attests_scenarios(parameters, shape)),
+        "SWEPT": WORD * (1 + len(totals) + _unsettled(parameters)) if shape.sweep else 0,
         "EQUITY": WORD * totals.index("equity"),
         "FEES": WORD * totals.index("fees"),
         "DEPOSIT_LIMIT": 1 << (48 if shape.sweep else 56),
@@ -122,11 +123,29 @@ def sources(*names: str) -> dict[str, str]:
     return {name: files("verifier.evm").joinpath(name).read_text() for name in names}
 
 
+def attests_scenarios(parameters: Parameters, shape: Shape) -> bool:
+    """Whether oracles say what scenarios change, so that they have to sign it."""
+    return parameters.has_options and shape.scenarios > 0
+
+
 def room_for_statement(key: VerifyingKey) -> int:
     """The bytes of a statement for which the contracts have room where nothing else is asked for; several ticks fit."""
     parameters, shape = decode_parameters(key.parameters)
-    ticks = LEAST_TICKS * ORACLE_ROW * len(parameters.markets)
+    ticks = LEAST_TICKS * (ORACLE_ROW * len(parameters.markets) + _bytes_of_scenarios(parameters, shape))
     return max(ROLLUP_STATEMENT if key.published_diff or shape.orders else VALIDIUM_STATEMENT, 2 * ticks)
+
+
+def _bytes_of_scenarios(parameters: Parameters, shape: Shape) -> int:
+    """Of a tick, at most."""
+    if parameters.portfolio is None or not shape.scenarios:
+        return 0
+    options = sum(instrument.option is not None for instrument in parameters.portfolio.instruments)
+    return WORD * (len(parameters.markets) + options * parameters.portfolio.scenarios)
+
+
+def _unsettled(parameters: Parameters) -> int:
+    """How many numbers a sweep tells of what the positions of a market sum to."""
+    return len(parameters.markets) if parameters.has_options else 0
 
 
 def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -> dict[str, object]:
@@ -147,12 +166,13 @@ def _margin_constants(key: VerifyingKey, parameters: Parameters, shape: Shape) -
         "QUEUE_TAG: uint256": key.circuit.channels.index("l1") + 1,
         **_list_of("LARGEST_GROUPS", _largest_groups(parameters, shape)),
         "ORDER_TAG: uint256": key.circuit.channels.index("order") + 1 if shape.orders else 0,
+        "POSITIONS_TAG: uint256": key.circuit.channels.index("positions") + 1 if shape.sweep else 0,
         "PUBLISHED: bool": key.published_diff,
         "TAU_G2: uint256[4]": _list(part for c_0, c_1 in key.tau_g2 for part in (c_1, c_0)),
     }
 
 
-def _sweep_constants(memory: Memory, shape: Shape) -> dict[str, object]:
+def _sweep_constants(memory: Memory, parameters: Parameters, shape: Shape) -> dict[str, object]:
     """Where among the scalars, and among the words of states, what a sweep says has its place."""
     names = [field.name for field in fields(Totals)]
     places = {name: memory.scalars.index(name) if shape.sweep else 0 for name in (*names, "tick")}
@@ -162,6 +182,7 @@ def _sweep_constants(memory: Memory, shape: Shape) -> dict[str, object]:
         "NEXT_QUEUE: uint256": memory.scalars.index("next_queue"),
         "TICK: uint256": places["tick"],
         "TOTALS: uint256": len(names),
+        "UNSETTLED: uint256": _unsettled(parameters),
         "COUNTS: uint256": len(COUNTS),
         "SIGNED: uint256": len(SIGNED),
         f"PLACES: uint256[{len(names)}]": _list(places[name] for name in names),

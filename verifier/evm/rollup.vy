@@ -267,12 +267,16 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     at: uint256 = rows + count * words.ROW
     queued: uint256 = words.word(at + 32)
     end: uint256 = STATEMENT + words.word(STATEMENT - 32)
-    sweep: uint256 = self._sweep(at + 64 + queued * words.ROW, end)
+    difference: uint256 = at + 64 + queued * words.ROW
+    behind: uint256 = difference + 64 + 64 * words.word(difference + 32)  # scenarios, sweep, orders
+    sweep: uint256 = end
+    if limits.SCANNED + limits.SWEPT + limits.ORDERS > 0:
+        sweep = self._sweep(behind, end)
     attested: uint256 = len(entries)
     if limits.ORDERS > 0:
         attested = self._check_orders(sweep, end, attested)
     self.oracle_time = attestations.check_ticks(
-        last, rows, count // limits.MARKETS, 36 + words.word(36), attested
+        last, rows, behind + 32, count // limits.MARKETS, 36 + words.word(36), attested
     )
     assert self.oracle_time <= block.timestamp + FUTURE, "oracle rows of the future"
     assert words.oracle_row(rows).time + FRESH_SECONDS >= block.timestamp, "stale oracle rows"
@@ -296,16 +300,16 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
 
 @internal
 @view
-def _sweep(difference: uint256, end: uint256) -> uint256:
+def _sweep(scenarios: uint256, end: uint256) -> uint256:
     """
     @notice What a statement says, the verifier checks: here is only where it says it.
-    @param difference Where the statement's published difference begins; end: where the statement ends.
-    @return Where it says whether there is a sweep, behind the scenarios; `end` where it says neither.
+    @param scenarios Where it says how many have scenarios, if it says anything; end: where it ends.
+    @return Where it says whether there is a sweep; `end` where it says nothing.
     """
-    at: uint256 = difference + 64 + 64 * words.word(difference + 32)
+    at: uint256 = scenarios
     if at == end:
         return end
-    if limits.SCENARIOS > 0:
+    if limits.SCANNED > 0:
         for i: uint256 in range(words.word(at), bound=limits.LONGEST_CALL // words.WORD):
             at += 32 * (1 + words.word(at + 32))
     return at + 32

@@ -25,6 +25,7 @@ TIME_LIMIT: constant(uint256) = 2**40
 PRICE_LIMIT: constant(uint256) = 2**48
 INDEX_LIMIT: constant(int256) = 2**63
 AMOUNT_LIMIT: constant(uint256) = 2**56
+LEFT_LIMIT: constant(int256) = 2**100
 OPEN: constant(uint256) = 1
 CLOSE: constant(uint256) = 2
 WITHDRAW: constant(uint256) = 4
@@ -111,11 +112,12 @@ def __default__() -> Bytes[32]:
     if key.SWEEP > 0:
         scalars[key.TICK] = last.tick
         self._check_totals(at)
+        terms = self._unsettled(at + 32 * key.TOTALS, last.time, terms, challenges[BETA], challenges[GAMMA])
         for i: uint256 in range(key.TOTALS):
             scalars[PLACES[i]] = self._element(words.signed_word(at + 32 * i))
         for i: uint256 in range(2):
             states[key.CONTENT + i] = header.states[2 + i]
-        at += 32 * (key.TOTALS + 1)
+        at += 32 * (key.TOTALS + 1 + key.UNSETTLED)
     if key.ORDERS > 0 and at != STATEMENT + size:
         terms, at = self._orders(at, last.time, terms, challenges[BETA], challenges[GAMMA])
     assert at == STATEMENT + size, "statement length"
@@ -286,13 +288,33 @@ def _opens_group(amount: uint256) -> bool:
 def _check_totals(start: uint256):
     """
     @notice Sums over the book, as many as they may be (circuits/margin/totals.py): numbers of accounts first, what may
-            be negative last. Without options the positions of every market sum to zero.
+            be negative last.
     """
     for i: uint256 in range(key.TOTALS):
         total: int256 = words.signed_word(start + 32 * i)
         most: int256 = convert(key.CELLS, int256) if i < key.COUNTS else 2**192
         assert total <= most and total >= (-most if i >= key.TOTALS - key.SIGNED else 0), "totals"
-    assert words.word(start + 32 * key.TOTALS) == 0, "unsettled"
+
+
+@internal
+@view
+def _unsettled(start: uint256, time: uint256, others: Fraction, beta: uint256, gamma: uint256) -> Fraction:
+    """
+    @notice What the positions of each market sum to: without options nothing is told, and all of them to zero.
+    @param time Of the last tick: what has not expired by then sums to zero too.
+    @return The other terms with the sum of -left / (gamma - tuple) over the markets that have something left.
+    """
+    assert words.word(start) == key.UNSETTLED, "unsettled"
+    terms: Fraction = others
+    if key.UNSETTLED > 0:
+        for market: uint256 in range(key.MARKETS):
+            left: int256 = words.signed_word(start + 32 + 32 * market)
+            if left != 0:
+                assert left < LEFT_LIMIT and left > -LEFT_LIMIT, "unsettled"
+                assert instruments.has_expired(market, time), "unsettled: not expired"
+                tuple: uint256 = uint256_addmod(uint256_mulmod(market, beta, R), key.POSITIONS_TAG, R)
+                terms = self._added(terms, self._element(-left), uint256_addmod(gamma, R - tuple, R))
+    return terms
 
 
 @internal
@@ -379,6 +401,17 @@ def _oracle_row(at: uint256, market: uint256) -> words.OracleRow:
     assert row.price > 0 and row.price < PRICE_LIMIT, "oracle price"
     assert row.index < INDEX_LIMIT and row.index > -INDEX_LIMIT, "oracle index"
     return row
+
+
+@internal
+@pure
+def _added(others: Fraction, count: uint256, x: uint256) -> Fraction:
+    """
+    @return The others plus count / x.
+    """
+    weight: uint256 = uint256_mulmod(count, others.denominator, R)
+    numerator: uint256 = uint256_addmod(uint256_mulmod(others.numerator, x, R), weight, R)
+    return Fraction(numerator=numerator, denominator=uint256_mulmod(others.denominator, x, R))
 
 
 @internal

@@ -10,7 +10,7 @@ from circuits.margin.cell import GROUP_MAX as BLOCK
 from circuits.margin.cell import ROOM_UNIT
 from circuits.margin.modules import CROSS
 from circuits.margin.statement import L1_KINDS, L1Row, Statement
-from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
+from verifier.evm.contracts import attests_scenarios, contracts_of, rollup_sources, room_for_statement
 from verifier.key import VerifyingKey
 from verifier.margin import decode_parameters
 from zkmargin.evm.chain import CHAIN_ID, Chain, Reverted
@@ -52,7 +52,8 @@ class LocalL1:
     """The chain with the contracts of a key; deployment: their gas by name."""
 
     def __init__(self, key: VerifyingKey, fork: str = "prague") -> None:
-        parameters, _ = decode_parameters(key.parameters)
+        parameters, shape = decode_parameters(key.parameters)
+        self.attests_scenarios = attests_scenarios(parameters, shape)
         self.longest_statement = room_for_statement(key)
         self.parameters, self.chain = parameters, Chain(fork, parameters.genesis_time + 1)
         self.operator, self.governor = self.chain.account("operator"), self.chain.account("governor")
@@ -72,7 +73,8 @@ class LocalL1:
     def calldata(self, statement: Statement, proof: bytes, signatures: Sequence[str] = ()) -> bytes:
         """submit_batch with the entries of oracles who saw what the statement says; signatures: of its orders."""
         told = signatures_of(signatures)
-        told = entries(statement.oracle, self.oracles[:THRESHOLD], CHAIN_ID, self.rollup.address) + told
+        scenarios = statement.scenarios if self.attests_scenarios else None
+        told = entries(statement.oracle, self.oracles[:THRESHOLD], CHAIN_ID, self.rollup.address, scenarios) + told
         return self.rollup.calldata("submit_batch", verify_calldata(statement.encode(), proof), told)
 
     def submit(self, statement: Statement, proof: bytes, signatures: Sequence[str] = ()) -> Spent:
