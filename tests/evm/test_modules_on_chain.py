@@ -54,7 +54,7 @@ def begun() -> tuple[GroupVenue, Callable[[], None]]:
     for cell, market in ((BOB, 0), (BOB + 1, 1)):
         venue.rollup.transact(venue.owner("bob"), "open_account", cell, market, 1000 * UNIT)
     for module, block in BLOCKS.items():
-        venue.rollup.transact(venue.owner(owner_name(module)), "open_group", block, 4, module.id, 100 * UNIT)
+        venue.rollup.transact(venue.owner(owner_name(module)), "open_group", block, 4, module.id, 100 * UNIT, [])
         head = block * GROUP_MAX
         joins += [Join(head, 0), Join(head, 1)]
         trades.append(Trade(head + 1, BOB, UNIT, 1, 100 * UNIT, 0, 0))
@@ -122,12 +122,12 @@ def test_withdrawals_by_the_rules_of_the_module(venue: GroupVenue) -> None:
 )
 def test_groups_that_the_key_does_not_know(venue: GroupVenue, room: int, module: int) -> None:
     with pytest.raises(Reverted):
-        venue.rollup.transact(venue.owner("carol"), "open_group", 1, room, module, UNIT)
+        venue.rollup.transact(venue.owner("carol"), "open_group", 1, room, module, UNIT, [])
 
 
 def test_a_group_of_another_module_than_was_asked_for(venue: GroupVenue) -> None:
     """The operator's proof is good, and not of what is queued."""
-    venue.rollup.transact(venue.owner("carol"), "open_group", 4, 4, PORTFOLIO.id, UNIT)
+    venue.rollup.transact(venue.owner("carol"), "open_group", 4, 4, PORTFOLIO.id, UNIT, [])
     form, deposit = venue.queued()
     assert isinstance(form, Form) and form.module == "portfolio"
     restore = venue.keep()
@@ -154,7 +154,7 @@ def arbiter() -> tuple[Arbiter, GroupVenue, Statement, bytes]:
     """The contract of the rules, and a batch that opens one more group and withdraws from a portfolio."""
     venue, back = begun()
     back()
-    venue.rollup.transact(venue.owner("carol"), "open_group", 4, 4, STRESSED.id, UNIT)
+    venue.rollup.transact(venue.owner("carol"), "open_group", 4, 4, STRESSED.id, UNIT, [])
     venue.rollup.transact(venue.owner(owner_name(PORTFOLIO)), "request_withdrawal", GROUP_MAX + 1, 5 * UNIT)
     form, *others = venue.queued()
     ticks = venue.tick_of(PRICE, PRICE), venue.tick_of(PRICE + 5, PRICE - 5)

@@ -55,7 +55,7 @@ class OptionVenue(GroupVenue):
 @cache
 def begun() -> tuple[OptionVenue, Callable[[], None]]:
     venue = OptionVenue(parameters(), SHAPE)
-    venue.rollup.transact(venue.owner("alice"), "open_group", 1, 4, PORTFOLIO.id, 100 * UNIT)
+    venue.rollup.transact(venue.owner("alice"), "open_group", 1, 4, PORTFOLIO.id, 100 * UNIT, [])
     for cell, market in ((BOB, 0), (BOB + 1, 1)):
         venue.rollup.transact(venue.owner("bob"), "open_account", cell, market, 200 * UNIT)
     form, deposit, *others = venue.queued()

@@ -116,7 +116,7 @@ def group_costs() -> dict[str, int]:
     venue, back = begun()
     back()
     gas = {"deployment": venue.rollup.gas}
-    gas["open_group"] = venue.rollup.transact(venue.owner("bob"), "open_group", 2, 4, 1, UNIT).gas
+    gas["open_group"] = venue.rollup.transact(venue.owner("bob"), "open_group", 2, 4, 1, UNIT, []).gas
     stop(venue)
     gas["escape_group of 3 cells"] = venue.leave().gas
     return gas

@@ -1,13 +1,16 @@
 """The rollup contract has room for the proofs, statements and entries of the key that it is made for."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
 import pytest
 
+from circuits.margin.parameters import Parameters
 from prover.backend import get_backend
 from prover.setup import insecure_srs
+from tests.circuits.margin.assets_story import parameters as assets
 from tests.circuits.margin.groups_story import parameters as options
 from tests.circuits.margin.venue_modules import Directional, Stressed
 from tests.evm.test_rollup_contract import SHAPE, rules
@@ -41,25 +44,35 @@ def test_room(markets: int, packing: int) -> None:
     assert room["LONGEST_ENTRIES"] >= MOST_SIGNERS * (96 + 64 * markets)
 
 
+def with_options() -> tuple[Parameters, bool]:
+    return options(), True
+
+
+def with_assets() -> tuple[Parameters, bool]:
+    return assets(), False
+
+
 @cache
-def key_with_everything() -> VerifyingKey:
-    """That the contracts know."""
-    tables = {"groups": 64, "scenarios": 256, "sweep": True, "orders": 16, "slots": 64}
+def key_with_everything(rules_of: Callable[[], tuple[Parameters, bool]]) -> VerifyingKey:
+    """That the contracts know together: of options and a sweep, and of assets."""
+    made, sweep = rules_of()
+    tables = {"groups": 64, "scenarios": 256, "sweep": sweep, "orders": 16, "slots": 64}
     shape, backend = replace(SHAPE, cells=256, **tables), get_backend("cpu")  # type: ignore[arg-type]
-    made = replace(options(), modules=(Directional(300, 2), Stressed(70_000)))
+    made = replace(made, modules=(Directional(300, 2), Stressed(70_000)))
     srs = insecure_srs(backend, layout_of(made, shape).powers, b"room")
     return margin_key(made, shape, srs, backend).verifying
 
 
-def test_contracts_fit_the_chain() -> None:
+@pytest.mark.parametrize("rules_of", [with_options, with_assets])
+def test_contracts_fit_the_chain(rules_of: Callable[[], tuple[Parameters, bool]]) -> None:
     """EIP-170"""
-    key = key_with_everything()
+    key = key_with_everything(rules_of)
     assert compile_contract("verifier.vy", contracts_of(key).sources).runtime_size <= LIMIT
     assert all(compiled.runtime_size <= LIMIT for compiled in compile_rollup(rollup_sources(key)))
 
 
 def test_code_of_another_contract_finds_the_storage_of_the_rollup() -> None:
     """leaving.vy is run on it: it has the variables of `ledger`, and no others, where rollup.vy has them."""
-    rollup, leaving = compile_rollup(rollup_sources(key_with_everything()))
+    rollup, leaving = compile_rollup(rollup_sources(key_with_everything(with_assets)))
     assert list(leaving.storage) == ["ledger"] and leaving.storage["ledger"] == rollup.storage["ledger"]
     assert rollup.storage["ledger"]["verifier"]["slot"] == 0

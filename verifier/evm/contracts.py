@@ -7,6 +7,7 @@ from importlib.resources import files
 from eth_utils import keccak
 
 from circuits.field import root_of_unity
+from circuits.margin.assets import cap_of
 from circuits.margin.circuit import EXPIRED_COLUMNS, ORACLE_COLUMNS
 from circuits.margin.modules import CROSS
 from circuits.margin.orders import ID_SHIFT, ORDER_TYPE, ORDER_WORDS
@@ -28,12 +29,14 @@ for memory for the longest one with every batch."""
 LONGEST_PROOF, LONGEST_ENTRIES = 1 << 15, 1 << 14
 """What the rollup contract has room for at least: a later key's proofs may be longer than the first one's."""
 NOT_BUILT: dict[str, Callable[[Parameters, Shape], object]] = {
-    "collateral assets: they hold and pay the quote currency alone": lambda parameters, _: parameters.assets,
+    "collateral assets beside a sweep: losses are shared of the quote currency alone": lambda parameters, shape: (
+        parameters.assets and shape.sweep
+    ),
 }
 """What keys may ask for that the contracts refuse, and whether one does."""
 ROLLUP = ("rollup.vy", "leaving.vy", "ledger.vy", "attestations.vy", "cells.vy", "orders.vy", "words.vy")
 WORD, ORACLE_ROW, MOST_SIGNERS, LEAST_TICKS = 32, 160, 16, 16
-ROOM_BITS, SHOCKS_IN_WORD = 16, 8
+ROOM_BITS, MARKET_BITS, SHOCKS_IN_WORD = 16, 16, 8
 VERIFY_ARGUMENTS = 4 + 4 * WORD
 """Bytes of a call of verify(bytes, bytes) around statement and proof."""
 
@@ -71,7 +74,7 @@ def contracts_of(key: VerifyingKey, longest_statement: int | None = None) -> Con
     }
     lines = [f"{name.replace(': ', ': constant(')}) = {value}" for name, value in constants.items()]
     modules = sources("verifier.vy", "words.vy") | {"key.vy": "\n".join(lines) + "\n"}
-    with_instruments = parameters.has_options or shape.scenarios
+    with_instruments = parameters.has_options or shape.scenarios or parameters.assets
     [instruments] = sources("instruments.vy" if with_instruments else "no_instruments.vy").values()
     return Contracts(transcript, evaluators, modules | {"instruments.vy": instruments})
 
@@ -88,6 +91,7 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     constants = {
         "MARKETS": markets,
         "ACCOUNTS": shape.accounts,
+        "ASSET_COUNT": len(parameters.assets),
         "MOST_ROOM": max(largest) >> ROOM_BITS,
         "ORDERS": shape.orders,
         "SCANNED": int(shape.scenarios > 0),
@@ -104,7 +108,8 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
         "LONGEST_ENTRIES": max(LONGEST_ENTRIES, entries_of_a_tick) + signatures,
     }
     limits = "".join(f"{name}: constant(uint256) = {value}\n" for name, value in constants.items())
-    for name, value in _list_of("LARGEST_GROUPS", largest).items():
+    assets = [market | cap_of(parameters, market) << MARKET_BITS for market in parameters.assets] or [0]
+    for name, value in {**_list_of("LARGEST_GROUPS", largest), **_list_of("ASSETS", assets)}.items():
         limits += f"{name.replace(': ', ': constant(')}) = {value}\n"
     limits += f"ORDER_TYPE: constant(bytes32) = {_bytes32(keccak(text=ORDER_TYPE))}\n"
     return {**sources(*ROLLUP), "limits.vy": limits}
@@ -203,7 +208,11 @@ def _instrument_constants(memory: Memory, parameters: Parameters, shape: Shape) 
         shocks = [word for instrument in instruments for word in _shock_words(instrument.shocks, count)]
     if parameters.portfolio is not None:
         options = [_option_word(instrument.option) for instrument in parameters.portfolio.instruments]
+    caps = [cap_of(parameters, market) for market in range(len(parameters.markets))] if parameters.assets else [0]
     return {
+        "ASSETS: uint256": len(parameters.assets),
+        "CAP_WORDS: uint256": len(caps),
+        **_list_of("CAPS", caps),
         "COLUMNS: uint256": len(columns),
         "VECTOR: uint256": places.get("vector_listed", 0),
         "EXPIRED: uint256": places.get("expired_listed", 0),

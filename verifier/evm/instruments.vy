@@ -1,8 +1,9 @@
 # pragma version 0.4.3
 """
-@title Options and scenarios in a statement
-@notice What circuits/margin/portfolio.py says of them: the price at which options settle, the vector of each oracle
-        row, and both as public columns. Nothing of it is in the code of a key without.
+@title Options, scenarios and assets in a statement
+@notice What circuits/margin/portfolio.py says of the first two: the price at which options settle, the vector of each
+        oracle row, and both as public columns; and what circuits/margin/assets.py says of what is supplied. Nothing of
+        it is in the code of a key without.
 """
 
 import key
@@ -10,6 +11,8 @@ import words
 
 PRICE_LIMIT: constant(uint256) = 2**48
 R: constant(uint256) = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+SUPPLY: constant(uint256) = 5  # kinds of rows of the queue, and 16 times their market
+REDEEM: constant(uint256) = 6
 SHOCKS_IN_WORD: constant(uint256) = 8  # of 32 bits each, 2^31 added
 
 struct Option:
@@ -27,9 +30,12 @@ struct Fractions:  # sums of v_i * w^i / (zeta - w^i) over a common denominator
 SHOCKS: immutable(uint256[key.SHOCK_WORDS])
 OPTIONS: immutable(uint256[key.OPTION_WORDS])  # strike + 2^48 expiry + 2^88 short rate + 2^105 underlying + 2^121 call
 
+CAPS: immutable(uint256[key.CAP_WORDS])  # of what is supplied of each market, 0 of one that is no asset
+
 
 @deploy
 def __init__():
+    CAPS = key.CAPS
     SHOCKS = key.SHOCKS
     OPTIONS = key.OPTIONS
 
@@ -139,6 +145,47 @@ def add_expired(rows: uint256, count: uint256, zeta: uint256, others: Fractions)
 def has_expired(market: uint256, time: uint256) -> bool:
     option: Option = self._option(market)
     return option.exists and time >= option.expiry
+
+
+@internal
+@view
+def is_asset(kind: uint256) -> bool:
+    """
+    @return Whether a row of the queue of this kind supplies or redeems an asset.
+    """
+    asks: bool = kind % 16 == SUPPLY or kind % 16 == REDEEM
+    return asks and kind >> 4 < key.MARKETS and CAPS[kind >> 4] > 0
+
+
+@internal
+@view
+def check_supplied(start: uint256, queue: uint256, first: bool) -> uint256:
+    """
+    @notice What is supplied of each asset, before the batch and with each row of the queue, is within its cap.
+    @param start Where the statement says it of the assets, in order; queue: where the rows lie, behind their number.
+    @return Where the statement goes on.
+    """
+    assert words.word(start) == key.ASSETS, "supplied"
+    supplied: uint256[key.MARKETS] = empty(uint256[key.MARKETS])
+    at: uint256 = start + 32
+    for market: uint256 in range(key.MARKETS):
+        if CAPS[market] > 0:
+            supplied[market] = words.word(at)
+            assert supplied[market] <= CAPS[market] and not (first and supplied[market] > 0), "supplied"
+            at += 32
+    place: uint256 = queue + 32
+    for i: uint256 in range(words.word(queue), bound=key.MAX_STATEMENT // words.ROW):
+        row: words.QueueRow = words.queue_row(place)
+        if row.outcome == 1 and self.is_asset(row.kind):
+            market: uint256 = row.kind >> 4
+            if row.kind % 16 == SUPPLY:
+                supplied[market] += row.amount
+                assert supplied[market] <= CAPS[market], "supplied"
+            else:
+                assert row.amount <= supplied[market], "supplied"
+                supplied[market] -= row.amount
+        place += words.ROW
+    return at
 
 
 @internal

@@ -14,7 +14,7 @@ import limits
 import words
 
 initializes: ledger
-exports: (ledger.escaped, ledger.claims, ledger.claims_in_all)
+exports: (ledger.escaped, ledger.claims, ledger.claims_in_all, ledger.forfeited, ledger.forfeited_worth)
 
 interface ITerms:
     def GOVERNOR() -> address: view
@@ -29,16 +29,21 @@ event Escaped:
 @external
 def refund(index: uint256):
     """
-    @notice Gives an unconsumed deposit back, after a freeze.
+    @notice Gives an unconsumed deposit, or supply of an asset, back, after a freeze.
     """
     assert ledger.frozen_at > 0, "not frozen"
     assert index >= ledger.next_queue and index < ledger.queue_end, "not in the queue"
     asked: uint256 = ledger.queue[index].asked
-    assert asked % 2**8 == ledger.DEPOSIT, "no deposit, or refunded"
-    amount: uint256 = (asked >> 40) % 2**64
+    kind: uint256 = asked % 2**24
+    amount: uint256 = (asked >> 56) % 2**64
     ledger.queue[index].asked = 0
-    ledger.queued_deposits -= amount
-    ledger.pay(ledger.queue[index].owner, amount)
+    if kind == ledger.DEPOSIT:
+        ledger.queued_deposits -= amount
+        ledger.pay(ledger.queue[index].owner, amount)
+    else:
+        assert kind % 16 == ledger.SUPPLY, "no deposit, or refunded"
+        ledger.queued_supplies[kind >> 4] -= amount
+        ledger.pay_asset(kind >> 4, ledger.queue[index].owner, amount)
 
 
 @external
@@ -52,6 +57,8 @@ def escape(
     @notice Claims for its owner what a cell of the last proven state is worth at the last oracle rows. By anyone, once a
             cell. Claims of the first CLAIM_SECONDS share alike where the vault does not hold them all (`settle`); later
             ones have what is left; what is left after twice that is the governor's up to the fee and insurance cells.
+            Assets leave as they are: all of them, or where the account has debts beside them such a part of each as
+            the account is worth of them.
     """
     self._begin_escape(cell, keccak256(rows))
     assert staticcall ledger.verifier.is_cell(ledger.root, cell, content, proof), "not what the cell holds"
@@ -62,7 +69,11 @@ def escape(
         self._pay_late(cell, staticcall ITerms(self).GOVERNOR(), claim)
         return
     assert digits.kind == cells.ACCOUNT, "no account"
-    self._claim(cell, ledger.owners[cell], self._value(digits, rows))
+    owner: address = ledger.owners[cell]
+    total: int256 = self._value(digits, rows)
+    if limits.ASSET_COUNT > 0:
+        total -= self._take_assets(owner, [content], total, rows)
+    self._claim(cell, owner, total)
 
 
 @external
@@ -89,19 +100,28 @@ def escape_group(
             assert digits.kind == cells.MEMBER + 16 * i, "no member"
             total += self._value(digits, rows)
     assert len(contents) > 0, "not the whole group"
-    self._claim(head, ledger.blocks[number].owner, total)
+    owner: address = ledger.blocks[number].owner
+    if limits.ASSET_COUNT > 0:
+        total -= self._take_assets(owner, contents, total, rows)
+    self._claim(head, owner, total)
 
 
 @external
 def settle(owner: address):
     """
     @notice Makes an owner's claims payable, once the time for claims has passed: all of them, or where the vault holds
-            less than all claims his part of it.
+            less than all claims his part of it, and of the assets that were left behind for debts.
     """
     assert ledger.frozen_at > 0 and block.timestamp > self._claims_end(1), "claims are still open"
     claim: uint256 = ledger.claims[owner]
     ledger.claims[owner] = 0
     if ledger.claims_in_all > ledger.vault:
+        if limits.ASSET_COUNT > 0 and ledger.forfeited_worth > 0:
+            short: uint256 = min((ledger.claims_in_all - ledger.vault) * 2**16, ledger.forfeited_worth)
+            for asset: uint256 in limits.ASSETS:
+                market: uint256 = asset % 2**16
+                part: uint256 = claim * ledger.forfeited[market] * short
+                ledger.pay_asset(market, owner, part // (ledger.claims_in_all * ledger.forfeited_worth))
         claim = claim * ledger.vault // ledger.claims_in_all
     ledger.pay(owner, claim)
 
@@ -120,6 +140,46 @@ def _value(digits: cells.Cell, rows: Bytes[limits.MARKETS * words.ROW]) -> int25
     price: uint256 = extract32(rows, digits.market * words.ROW + 96, output_type=uint256)
     index: int256 = extract32(rows, digits.market * words.ROW + 128, output_type=int256)
     return cells.total_value(digits, price, index)
+
+
+@internal
+def _take_assets(
+    owner: address,
+    contents: DynArray[uint256, ledger.BLOCK],
+    total: int256,
+    rows: Bytes[limits.MARKETS * words.ROW],
+) -> int256:
+    """
+    @notice Pays an account's assets: their part that it is worth, at most all. The rest of them is for those who lent.
+    @return What that is worth at the last oracle rows, over 2^16.
+    """
+    held: uint256 = 0
+    for content: uint256 in contents:
+        held += self._held(cells.unpack(content), rows)
+    taken: uint256 = min(convert(max(total, 0), uint256), held)
+    for content: uint256 in contents:
+        digits: cells.Cell = cells.unpack(content)
+        worth: uint256 = self._held(digits, rows)
+        if worth > 0:
+            units: uint256 = convert(digits.position, uint256)
+            paid: uint256 = units * taken // held
+            ledger.pay_asset(digits.market, owner, paid)
+            if block.timestamp <= self._claims_end(1):
+                ledger.forfeited[digits.market] += units - paid
+                ledger.forfeited_worth += (units - paid) * (worth // units)
+    return convert(taken, int256)
+
+
+@internal
+@view
+def _held(digits: cells.Cell, rows: Bytes[limits.MARKETS * words.ROW]) -> uint256:
+    """
+    @return What a cell holds of an asset is worth, over 2^16; 0 of another cell.
+    """
+    if digits.kind != cells.ACCOUNT and digits.kind % 16 != cells.MEMBER or ledger.cap(digits.market) == 0:
+        return 0
+    price: uint256 = extract32(rows, digits.market * words.ROW + 96, output_type=uint256)
+    return convert(digits.position, uint256) * price
 
 
 @internal

@@ -1,6 +1,6 @@
 # pragma version 0.4.3
 """
-@title instruments.vy of a key without options and scenarios
+@title instruments.vy of a key without options, scenarios and assets
 @notice Nothing of it is ever called, and no such key pays for the code of others.
 """
 
@@ -38,3 +38,15 @@ def add_expired(rows: uint256, count: uint256, zeta: uint256, others: Fractions)
 @view
 def has_expired(market: uint256, time: uint256) -> bool:
     return False
+
+
+@internal
+@view
+def is_asset(kind: uint256) -> bool:
+    return False
+
+
+@internal
+@view
+def check_supplied(start: uint256, queue: uint256, first: bool) -> uint256:
+    raise "no assets"

@@ -34,11 +34,16 @@ exports: (
     ledger.payable_to,
     ledger.payable_in_all,
     ledger.frozen_at,
+    ledger.tokens,
+    ledger.supplied,
+    ledger.payable_of,
+    ledger.queued_supplies,
 )
 
 OPEN: constant(uint256) = 1
 CLOSE: constant(uint256) = 2
 WITHDRAW: constant(uint256) = 4
+REDEEM: constant(uint256) = 6  # and 16 times the market of the asset
 AMOUNT_LIMIT: constant(uint256) = 2**56
 LEAST_FACTOR: constant(uint256) = 2**24  # with which the rollup goes on
 STATEMENT: constant(uint256) = 200  # where it begins in the calldata of submit_batch
@@ -104,6 +109,7 @@ proposal: public(Proposal)
 batches: public(uint256)
 oracle_time: public(uint256)
 closing: HashMap[uint256, bool]
+markets: public(HashMap[uint256, uint256])  # 1 more than the market of a cell, where it is known and there are assets
 
 
 @deploy
@@ -120,14 +126,22 @@ def __init__(
     fresh_seconds: uint256,
     least_deposit: uint256,
     leaving: address,
+    tokens: DynArray[address, limits.MARKETS],
 ):
     """
     @notice The notice is twice the queue's deadline, so that what is asked for in its first half is answered before.
+    @param tokens Those of the markets that are assets, in order.
     """
     assert notice_seconds >= 2 * queue_seconds, "notice"
     assert least_deposit > 0 and least_deposit < limits.DEPOSIT_LIMIT, "least deposit"
     assert leaving.is_contract, "no contract"
     LEAVING = leaving
+    assert len(tokens) == limits.ASSET_COUNT, "tokens"
+    place: uint256 = 0
+    for asset: uint256 in limits.ASSETS:
+        if limits.ASSET_COUNT > 0:
+            ledger.tokens[asset % 2**16] = IERC20(tokens[place])
+            place += 1
     TOKEN = IERC20(token)
     OPERATOR = operator
     GOVERNOR = governor
@@ -156,17 +170,27 @@ def open_account(cell: uint256, market: uint256, amount: uint256):
     if limits.MOST_ROOM > 0:
         assert ledger.blocks[cell // ledger.BLOCK].room == 0, "the cell is in use"
         ledger.blocks[cell // ledger.BLOCK].alone += 1
+    if limits.ASSET_COUNT > 0:
+        self.markets[cell] = market + 1
     ledger.owners[cell] = msg.sender
     self._enqueue(OPEN, cell, market + 1)
     self._deposit(cell, amount)
 
 
 @external
-def open_group(number: uint256, room: uint256, module: uint256, amount: uint256):
+def open_group(
+    number: uint256,
+    room: uint256,
+    module: uint256,
+    amount: uint256,
+    members: DynArray[uint256, ledger.BLOCK],
+):
     """
     @notice Queues the opening of a group under a risk module (1 cross, 2 portfolio, from 3 on the venue's own) for the
             caller, and the first deposit to its first member: the head is the first cell of a block that nobody else is
             in. It lasts.
+    @param members In a key with assets, 1 more than the markets of its first members, 0 of one whose market is left to
+           the operator: only to and from members of which the contract knows the market assets can be asked for.
     """
     head: uint256 = number * ledger.BLOCK
     known: bool = False
@@ -178,6 +202,10 @@ def open_group(number: uint256, room: uint256, module: uint256, amount: uint256)
     assert ledger.blocks[number].room == 0 and ledger.blocks[number].alone == 0, "the cell is in use"
     assert amount >= LEAST_DEPOSIT, "too small a deposit"
     ledger.blocks[number] = ledger.Block(owner=msg.sender, room=room, alone=0)
+    assert len(members) == 0 or limits.ASSET_COUNT > 0 and len(members) < room, "members"
+    for i: uint256 in range(len(members), bound=ledger.BLOCK):
+        assert members[i] <= limits.MARKETS, "no such market"
+        self.markets[head + 1 + i] = members[i]
     self._enqueue(OPEN, head, (room << 16) + module - 1)
     self._deposit(head + 1, amount)
 
@@ -220,6 +248,39 @@ def request_close(cell: uint256):
 
 
 @external
+def supply(cell: uint256, amount: uint256):
+    """
+    @notice Queues the supply of so many units of an asset to a cell of its market.
+    """
+    market: uint256 = self._asset(cell, amount)
+    supplied: uint256 = ledger.supplied[market] + ledger.queued_supplies[market]
+    assert supplied + amount <= ledger.cap(market), "beyond the cap"
+    ledger.queued_supplies[market] += amount
+    self._enqueue(ledger.SUPPLY + 16 * market, cell, amount)
+    self._receive(ledger.tokens[market], amount)
+
+
+@external
+def request_redemption(cell: uint256, amount: uint256):
+    """
+    @notice Queues a redemption of so many units of an asset, which the operator must prove, or prove to be against the
+            margin rules.
+    """
+    self._enqueue(REDEEM + 16 * self._asset(cell, amount), cell, amount)
+
+
+@external
+def withdraw_asset(market: uint256, owner: address):
+    """
+    @notice Pays an owner what he may have of an asset.
+    """
+    amount: uint256 = ledger.payable_of[market][owner]
+    ledger.payable_of[market][owner] = 0
+    assert extcall ledger.tokens[market].transfer(owner, amount, default_return_value=True), "transfer"
+    log Paid(owner=owner, amount=amount)
+
+
+@external
 def withdraw(owner: address):
     """
     @notice Pays an owner what he may have.
@@ -238,7 +299,7 @@ def request(index: uint256) -> (uint256, uint256, uint256, uint256, address):
     @return Kind, cell, amount, deadline and owner of an item of the queue.
     """
     asked: uint256 = ledger.queue[index].asked
-    return (asked % 2**8, (asked >> 8) % 2**32, (asked >> 40) % 2**64, asked >> 104, ledger.queue[index].owner)
+    return (asked % 2**24, (asked >> 24) % 2**32, (asked >> 56) % 2**64, asked >> 120, ledger.queue[index].owner)
 
 
 # Batches
@@ -270,7 +331,7 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     difference: uint256 = at + 64 + queued * words.ROW
     behind: uint256 = difference + 64 + 64 * words.word(difference + 32)  # scenarios, sweep, orders
     sweep: uint256 = end
-    if limits.SCANNED + limits.SWEPT + limits.ORDERS > 0:
+    if limits.SCANNED + limits.SWEPT + limits.ORDERS + limits.ASSET_COUNT > 0:
         sweep = self._sweep(behind, end)
     attested: uint256 = len(entries)
     if limits.ORDERS > 0:
@@ -285,6 +346,8 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     )
     assert words.word(at) == ledger.next_queue, "not the next of the queue"
     withdrawn: uint256 = self._consume(at + 64, queued)
+    if limits.ASSET_COUNT > 0:
+        self._move_assets(sweep, at + 64, queued)
     if limits.SWEPT > 0:
         self._share_losses(sweep, withdrawn)
     if withdrawn > 0:
@@ -349,9 +412,9 @@ def _consume(rows: uint256, count: uint256) -> uint256:
     at: uint256 = rows
     for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ROW):
         row: words.QueueRow = words.queue_row(at)
-        asked: uint256 = ledger.queue[index].asked % 2**104
+        asked: uint256 = ledger.queue[index].asked % 2**120
         if row.kind == ledger.DEPOSIT:
-            amount: uint256 = asked >> 40
+            amount: uint256 = asked >> 56
             assert row.amount == amount * ledger.WHOLE // factor, "not what was queued"
             row.amount = amount
             ledger.queued_deposits -= amount
@@ -362,6 +425,8 @@ def _consume(rows: uint256, count: uint256) -> uint256:
             self.closing[row.cell] = False
             if row.outcome == 1:
                 ledger.owners[row.cell] = empty(address)
+                if limits.ASSET_COUNT > 0:
+                    self.markets[row.cell] = 0
                 if limits.MOST_ROOM > 0:
                     ledger.blocks[row.cell // ledger.BLOCK].alone -= 1
         assert self._asked(row.kind, row.cell, row.amount) == asked, "not what was queued"
@@ -369,6 +434,32 @@ def _consume(rows: uint256, count: uint256) -> uint256:
         index += 1
         at += words.ROW
     return withdrawn
+
+
+@internal
+def _move_assets(sweep: uint256, rows: uint256, count: uint256):
+    """
+    @notice What a statement says is supplied before the batch is what the batch before left.
+    @param sweep Where the statement says that there is none, orders and then what is supplied behind it; rows: of the
+           queue, so many, which are what was queued.
+    """
+    at: uint256 = sweep + 96 + words.ORDER * words.word(sweep + 32)
+    for asset: uint256 in limits.ASSETS:
+        assert words.word(at) == ledger.supplied[asset % 2**16], "not what is supplied"
+        at += 32
+    index: uint256 = ledger.next_queue
+    at = rows
+    for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ROW):
+        row: words.QueueRow = words.queue_row(at)
+        market: uint256 = row.kind >> 4
+        if row.kind % 16 == ledger.SUPPLY:
+            ledger.queued_supplies[market] -= row.amount
+            ledger.supplied[market] += row.amount
+        elif row.kind % 16 == REDEEM and row.outcome == 1:
+            ledger.supplied[market] -= row.amount
+            ledger.pay_asset(market, ledger.queue[index].owner, row.amount)
+        index += 1
+        at += words.ROW
 
 
 @internal
@@ -417,7 +508,7 @@ def freeze():
     """
     assert ledger.frozen_at == 0, "frozen"
     assert ledger.next_queue < ledger.queue_end, "nothing is due"
-    assert ledger.queue[ledger.next_queue].asked >> 104 < block.timestamp, "nothing is due"
+    assert ledger.queue[ledger.next_queue].asked >> 120 < block.timestamp, "nothing is due"
     ledger.frozen_at = block.timestamp
     log Frozen(queue_index=ledger.next_queue)
 
@@ -465,6 +556,7 @@ def adopt():
 
 
 @internal
+@view
 def _check_owner(cell: uint256):
     assert msg.sender == self._owner(cell), "not the owner"
     assert not self.closing[cell], "closing"
@@ -489,9 +581,27 @@ def _deposit(cell: uint256, amount: uint256):
     assert ledger.vault + ledger.queued_deposits + amount < limits.VAULT_LIMIT, "the vault is full"
     ledger.queued_deposits += amount
     self._enqueue(ledger.DEPOSIT, cell, amount)
-    before: uint256 = staticcall TOKEN.balanceOf(self)
-    assert extcall TOKEN.transferFrom(msg.sender, self, amount, default_return_value=True), "transfer"
-    assert staticcall TOKEN.balanceOf(self) == before + amount, "transfer"
+    self._receive(TOKEN, amount)
+
+
+@internal
+def _receive(token: IERC20, amount: uint256):
+    before: uint256 = staticcall token.balanceOf(self)
+    assert extcall token.transferFrom(msg.sender, self, amount, default_return_value=True), "transfer"
+    assert staticcall token.balanceOf(self) == before + amount, "transfer"
+
+
+@internal
+@view
+def _asset(cell: uint256, amount: uint256) -> uint256:
+    """
+    @return The asset of which the caller's cell is known to be, so that a request for it has a proof.
+    """
+    self._check_owner(cell)
+    market: uint256 = self.markets[cell]
+    assert market > 0 and ledger.cap(market - 1) > 0, "no asset"
+    assert amount > 0 and amount < AMOUNT_LIMIT, "amount"
+    return market - 1
 
 
 @internal
@@ -500,8 +610,8 @@ def _enqueue(kind: uint256, cell: uint256, amount: uint256):
     index: uint256 = ledger.queue_end
     deadline: uint256 = block.timestamp + QUEUE_SECONDS
     if index > 0:
-        deadline = max(deadline, (ledger.queue[index - 1].asked >> 104) + SPACING)
-    ledger.queue[index] = ledger.Item(asked=self._asked(kind, cell, amount) + (deadline << 104), owner=msg.sender)
+        deadline = max(deadline, (ledger.queue[index - 1].asked >> 120) + SPACING)
+    ledger.queue[index] = ledger.Item(asked=self._asked(kind, cell, amount) + (deadline << 120), owner=msg.sender)
     ledger.queue_end = index + 1
     log Queued(index=index, cell=cell, owner=msg.sender, kind=kind, amount=amount, deadline=deadline)
 
@@ -512,5 +622,5 @@ def _asked(kind: uint256, cell: uint256, amount: uint256) -> uint256:
     """
     @dev What a row of a statement and an item of the queue have in common; a row may hold any numbers.
     """
-    assert kind < 2**8 and cell < 2**32 and amount < 2**64, "not what was queued"
-    return kind + (cell << 8) + (amount << 40)
+    assert kind < 2**24 and cell < 2**32 and amount < 2**64, "not what was queued"
+    return kind + (cell << 24) + (amount << 56)

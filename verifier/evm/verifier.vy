@@ -93,6 +93,7 @@ def __default__() -> Bytes[32]:
     if key.EXPIRED > 0:
         instruments.check_settlement(STATEMENT + words.HEADER + 32, rows, count)
         columns = instruments.add_expired(rows, count, challenges[ZETA], columns)
+    queue: uint256 = at + 32
     scalars[key.NEXT_QUEUE] = words.word(at)
     terms: Fraction = empty(Fraction)
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
@@ -101,7 +102,7 @@ def __default__() -> Bytes[32]:
     states: uint256[key.STATES] = empty(uint256[key.STATES])
     for i: uint256 in range(4):
         states[i] = header.states[i]
-    if key.VECTOR > 0 or key.SWEEP > 0 or key.ORDERS > 0 and at != STATEMENT + size:
+    if key.VECTOR > 0 or key.SWEEP > 0 or key.ASSETS > 0 or key.ORDERS > 0 and at != STATEMENT + size:
         if key.VECTOR > 0:
             columns, at = instruments.add_vectors(at, rows, count, challenges[ZETA], columns)
         else:
@@ -118,8 +119,13 @@ def __default__() -> Bytes[32]:
         for i: uint256 in range(2):
             states[key.CONTENT + i] = header.states[2 + i]
         at += 32 * (key.TOTALS + 1 + key.UNSETTLED)
-    if key.ORDERS > 0 and at != STATEMENT + size:
+    if key.ORDERS > 0 and (key.ASSETS > 0 or at != STATEMENT + size):
         terms, at = self._orders(at, last.time, terms, challenges[BETA], challenges[GAMMA])
+    elif key.ASSETS > 0:
+        assert words.word(at) == 0, "no orders"
+        at += 32
+    if key.ASSETS > 0:
+        at = instruments.check_supplied(at, queue, header.batch == 0)
     assert at == STATEMENT + size, "statement length"
 
     values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, scalars, terms, difference, states)
@@ -243,8 +249,8 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
     for i: uint256 in range(count, bound=key.MAX_STATEMENT // words.ROW):
         row: words.QueueRow = words.queue_row(at)
         assert row.queue == next_queue + i, "queue index"
-        assert row.kind >= OPEN and row.kind <= WITHDRAW, "queue kind"
-        assert row.outcome == 1 or row.outcome == 0 and (row.kind == CLOSE or row.kind == WITHDRAW), "outcome"
+        assert row.kind >= OPEN and row.kind <= WITHDRAW or instruments.is_asset(row.kind), "queue kind"
+        assert row.outcome == 1 or row.outcome == 0 and row.kind % 2 == 0, "outcome"  # close, withdraw, redeem
         assert row.amount > 0 and row.amount < AMOUNT_LIMIT, "amount"
         assert row.cell < key.CELLS, "cell"
         if row.kind == OPEN:
@@ -325,7 +331,7 @@ def _orders(start: uint256, time: uint256, others: Fraction, beta: uint256, gamm
     @return The other terms with the sum of fills / (gamma - tuple) over the rows, and where the statement goes on.
     """
     count: uint256 = words.word(start)
-    assert count > 0, "orders"
+    assert count > 0 or key.ASSETS > 0, "orders"
     at: uint256 = start + 32
     terms: Fraction = others
     for i: uint256 in range(count, bound=key.MAX_STATEMENT // words.ORDER):

@@ -57,11 +57,12 @@ class Terms:
     notice: int = 10 * DAY
     fresh: int = HOUR
     least_deposit: int = 1_000_000
+    assets: tuple[bytes, ...] = ()
 
     def arguments(self, verifier: bytes, leaving: bytes) -> tuple[Any, ...]:
         """Of the constructor, in order."""
         people = (self.token, self.operator, self.governor, verifier, sorted(self.signers), self.threshold)
-        return (*people, self.queue, self.claims, self.notice, self.fresh, self.least_deposit, leaving)
+        return (*people, self.queue, self.claims, self.notice, self.fresh, self.least_deposit, leaving, self.assets)
 
 
 def deploy_rollup(
