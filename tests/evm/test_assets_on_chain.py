@@ -142,7 +142,7 @@ CHEATS: dict[str, tuple[str, Change]] = {
     "of another market": ("not what was queued", with_row(0, kind=6)),
     "a refusal": ("proof", with_row(0, outcome=0)),
     "a supply refused": ("outcome", with_row(1, outcome=0)),
-    "without what is supplied": ("supplied|orders", lambda s: replace(s, supplied=())),
+    "without what is supplied": ("Revert|supplied", lambda s: replace(s, supplied=())),
 }
 
 

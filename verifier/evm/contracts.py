@@ -34,7 +34,9 @@ NOT_BUILT: dict[str, Callable[[Parameters, Shape], object]] = {
     ),
 }
 """What keys may ask for that the contracts refuse, and whether one does."""
-ROLLUP = ("rollup.vy", "leaving.vy", "ledger.vy", "attestations.vy", "cells.vy", "orders.vy", "words.vy")
+ROLLUP = (
+    "rollup.vy", "leaving.vy", "ledger.vy", "queue.vy", "attestations.vy", "cells.vy", "orders.vy", "words.vy",
+)  # fmt: skip
 WORD, ORACLE_ROW, MOST_SIGNERS, LEAST_TICKS = 32, 160, 16, 16
 ROOM_BITS, MARKET_BITS, SHOCKS_IN_WORD = 16, 16, 8
 VERIFY_ARGUMENTS = 4 + 4 * WORD
@@ -112,7 +114,8 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     for name, value in {**_list_of("LARGEST_GROUPS", largest), **_list_of("ASSETS", assets)}.items():
         limits += f"{name.replace(': ', ': constant(')}) = {value}\n"
     limits += f"ORDER_TYPE: constant(bytes32) = {_bytes32(keccak(text=ORDER_TYPE))}\n"
-    return {**sources(*ROLLUP), "limits.vy": limits}
+    [module] = sources("assets.vy" if parameters.assets else "no_assets.vy").values()
+    return {**sources(*ROLLUP), "limits.vy": limits, "assets.vy": module}
 
 
 def _decoded(key: VerifyingKey) -> tuple[Parameters, Shape]:

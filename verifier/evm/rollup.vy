@@ -10,15 +10,21 @@
 
 from ethereum.ercs import IERC20
 
+import assets
 import attestations
 import ledger
 import limits
 import orders
+import queue
 import words
 
 initializes: ledger
+initializes: queue[ledger := ledger]
+initializes: assets[ledger := ledger, queue := queue]
 initializes: attestations
+exports: assets.__interface__
 exports: (
+    queue.QUEUE_SECONDS,
     attestations.signers,
     attestations.threshold,
     ledger.verifier,
@@ -43,21 +49,10 @@ exports: (
 OPEN: constant(uint256) = 1
 CLOSE: constant(uint256) = 2
 WITHDRAW: constant(uint256) = 4
-REDEEM: constant(uint256) = 6  # and 16 times the market of the asset
-AMOUNT_LIMIT: constant(uint256) = 2**56
 LEAST_FACTOR: constant(uint256) = 2**24  # with which the rollup goes on
 STATEMENT: constant(uint256) = 200  # where it begins in the calldata of submit_batch
 VERIFY: constant(Bytes[4]) = method_id("verify(bytes,bytes)")
-SPACING: constant(uint256) = 5  # seconds between deadlines: many requests at once are no reason for a freeze
 FUTURE: constant(uint256) = 900  # seconds that an oracle's clock may be ahead
-
-event Queued:
-    index: indexed(uint256)
-    cell: indexed(uint256)
-    owner: indexed(address)
-    kind: uint256
-    amount: uint256
-    deadline: uint256
 
 event Consumed:
     index: indexed(uint256)
@@ -98,7 +93,6 @@ struct Proposal:
 TOKEN: public(immutable(IERC20))
 OPERATOR: public(immutable(address))
 GOVERNOR: reentrant(public(immutable(address)))
-QUEUE_SECONDS: public(immutable(uint256))  # in which an item of the queue must be consumed
 CLAIM_SECONDS: reentrant(public(immutable(uint256)))  # after a freeze, in which claims share alike
 NOTICE_SECONDS: public(immutable(uint256))  # before another verifier counts
 FRESH_SECONDS: public(immutable(uint256))  # that the first oracle rows of a batch may be old
@@ -108,8 +102,6 @@ LEAVING: public(immutable(address))  # leaving.vy, what owners do after a freeze
 proposal: public(Proposal)
 batches: public(uint256)
 oracle_time: public(uint256)
-closing: HashMap[uint256, bool]
-markets: public(HashMap[uint256, uint256])  # 1 more than the market of a cell, where it is known and there are assets
 
 
 @deploy
@@ -145,7 +137,7 @@ def __init__(
     TOKEN = IERC20(token)
     OPERATOR = operator
     GOVERNOR = governor
-    QUEUE_SECONDS = queue_seconds
+    queue.__init__(queue_seconds)
     CLAIM_SECONDS = claim_seconds
     NOTICE_SECONDS = notice_seconds
     FRESH_SECONDS = fresh_seconds
@@ -171,9 +163,9 @@ def open_account(cell: uint256, market: uint256, amount: uint256):
         assert ledger.blocks[cell // ledger.BLOCK].room == 0, "the cell is in use"
         ledger.blocks[cell // ledger.BLOCK].alone += 1
     if limits.ASSET_COUNT > 0:
-        self.markets[cell] = market + 1
+        assets.markets[cell] = market + 1
     ledger.owners[cell] = msg.sender
-    self._enqueue(OPEN, cell, market + 1)
+    queue.enqueue(OPEN, cell, market + 1)
     self._deposit(cell, amount)
 
 
@@ -205,8 +197,8 @@ def open_group(
     assert len(members) == 0 or limits.ASSET_COUNT > 0 and len(members) < room, "members"
     for i: uint256 in range(len(members), bound=ledger.BLOCK):
         assert members[i] <= limits.MARKETS, "no such market"
-        self.markets[head + 1 + i] = members[i]
-    self._enqueue(OPEN, head, (room << 16) + module - 1)
+        assets.markets[head + 1 + i] = members[i]
+    queue.enqueue(OPEN, head, (room << 16) + module - 1)
     self._deposit(head + 1, amount)
 
 
@@ -218,7 +210,7 @@ def deposit(cell: uint256, amount: uint256):
     if cell == limits.INSURANCE_CELL:
         assert msg.sender == GOVERNOR, "not the governor"
     else:
-        self._check_owner(cell)
+        queue.check_owner(cell)
     self._deposit(cell, amount)
 
 
@@ -231,9 +223,9 @@ def request_withdrawal(cell: uint256, amount: uint256):
     if cell == limits.FEE_CELL:
         assert msg.sender == GOVERNOR, "not the governor"
     else:
-        self._check_owner(cell)
-    assert amount > 0 and amount < AMOUNT_LIMIT, "amount"
-    self._enqueue(WITHDRAW, cell, amount)
+        queue.check_owner(cell)
+    assert amount > 0 and amount < queue.AMOUNT_LIMIT, "amount"
+    queue.enqueue(WITHDRAW, cell, amount)
 
 
 @external
@@ -242,42 +234,9 @@ def request_close(cell: uint256):
     @notice Queues the end of an account without position and collateral; its cell takes no further requests until then.
     """
     assert msg.sender == ledger.owners[cell], "not the owner"
-    assert not self.closing[cell], "closing"
-    self.closing[cell] = True
-    self._enqueue(CLOSE, cell, 1)
-
-
-@external
-def supply(cell: uint256, amount: uint256):
-    """
-    @notice Queues the supply of so many units of an asset to a cell of its market.
-    """
-    market: uint256 = self._asset(cell, amount)
-    supplied: uint256 = ledger.supplied[market] + ledger.queued_supplies[market]
-    assert supplied + amount <= ledger.cap(market), "beyond the cap"
-    ledger.queued_supplies[market] += amount
-    self._enqueue(ledger.SUPPLY + 16 * market, cell, amount)
-    self._receive(ledger.tokens[market], amount)
-
-
-@external
-def request_redemption(cell: uint256, amount: uint256):
-    """
-    @notice Queues a redemption of so many units of an asset, which the operator must prove, or prove to be against the
-            margin rules.
-    """
-    self._enqueue(REDEEM + 16 * self._asset(cell, amount), cell, amount)
-
-
-@external
-def withdraw_asset(market: uint256, owner: address):
-    """
-    @notice Pays an owner what he may have of an asset.
-    """
-    amount: uint256 = ledger.payable_of[market][owner]
-    ledger.payable_of[market][owner] = 0
-    assert extcall ledger.tokens[market].transfer(owner, amount, default_return_value=True), "transfer"
-    log Paid(owner=owner, amount=amount)
+    assert not queue.closing[cell], "closing"
+    queue.closing[cell] = True
+    queue.enqueue(CLOSE, cell, 1)
 
 
 @external
@@ -347,7 +306,7 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     assert words.word(at) == ledger.next_queue, "not the next of the queue"
     withdrawn: uint256 = self._consume(at + 64, queued)
     if limits.ASSET_COUNT > 0:
-        self._move_assets(sweep, at + 64, queued)
+        assets.move(sweep, at + 64, queued)
     if limits.SWEPT > 0:
         self._share_losses(sweep, withdrawn)
     if withdrawn > 0:
@@ -392,7 +351,7 @@ def _check_orders(sweep: uint256, end: uint256, size: uint256) -> uint256:
     attested: uint256 = size - count * orders.SIGNATURE
     signature: uint256 = 36 + words.word(36) + attested
     for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ORDER):
-        owner: address = self._owner(words.word(row + 32))
+        owner: address = queue.owner_of(words.word(row + 32))
         assert owner != empty(address) and orders.signer(row, signature) == owner, "orders: not the owner's"
         row += words.ORDER
         signature += orders.SIGNATURE
@@ -422,44 +381,18 @@ def _consume(rows: uint256, count: uint256) -> uint256:
         elif row.kind == WITHDRAW and row.outcome == 1:
             withdrawn += row.amount
         elif row.kind == CLOSE:
-            self.closing[row.cell] = False
+            queue.closing[row.cell] = False
             if row.outcome == 1:
                 ledger.owners[row.cell] = empty(address)
                 if limits.ASSET_COUNT > 0:
-                    self.markets[row.cell] = 0
+                    assets.markets[row.cell] = 0
                 if limits.MOST_ROOM > 0:
                     ledger.blocks[row.cell // ledger.BLOCK].alone -= 1
-        assert self._asked(row.kind, row.cell, row.amount) == asked, "not what was queued"
+        assert queue.asked(row.kind, row.cell, row.amount) == asked, "not what was queued"
         log Consumed(index=index, outcome=row.outcome)
         index += 1
         at += words.ROW
     return withdrawn
-
-
-@internal
-def _move_assets(sweep: uint256, rows: uint256, count: uint256):
-    """
-    @notice What a statement says is supplied before the batch is what the batch before left.
-    @param sweep Where the statement says that there is none, orders and then what is supplied behind it; rows: of the
-           queue, so many, which are what was queued.
-    """
-    at: uint256 = sweep + 96 + words.ORDER * words.word(sweep + 32)
-    for asset: uint256 in limits.ASSETS:
-        assert words.word(at) == ledger.supplied[asset % 2**16], "not what is supplied"
-        at += 32
-    index: uint256 = ledger.next_queue
-    at = rows
-    for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ROW):
-        row: words.QueueRow = words.queue_row(at)
-        market: uint256 = row.kind >> 4
-        if row.kind % 16 == ledger.SUPPLY:
-            ledger.queued_supplies[market] -= row.amount
-            ledger.supplied[market] += row.amount
-        elif row.kind % 16 == REDEEM and row.outcome == 1:
-            ledger.supplied[market] -= row.amount
-            ledger.pay_asset(market, ledger.queue[index].owner, row.amount)
-        index += 1
-        at += words.ROW
 
 
 @internal
@@ -556,71 +489,9 @@ def adopt():
 
 
 @internal
-@view
-def _check_owner(cell: uint256):
-    assert msg.sender == self._owner(cell), "not the owner"
-    assert not self.closing[cell], "closing"
-
-
-@internal
-@view
-def _owner(cell: uint256) -> address:
-    """
-    @dev Of an account, or of the group that the cell is, or may become, a member of.
-    """
-    if limits.MOST_ROOM > 0:
-        around: ledger.Block = ledger.blocks[cell // ledger.BLOCK]
-        if around.room > 0:
-            return around.owner if cell % ledger.BLOCK > 0 and cell % ledger.BLOCK < around.room else empty(address)
-    return ledger.owners[cell]
-
-
-@internal
 def _deposit(cell: uint256, amount: uint256):
     assert amount > 0 and amount < limits.DEPOSIT_LIMIT, "amount"
     assert ledger.vault + ledger.queued_deposits + amount < limits.VAULT_LIMIT, "the vault is full"
     ledger.queued_deposits += amount
-    self._enqueue(ledger.DEPOSIT, cell, amount)
-    self._receive(TOKEN, amount)
-
-
-@internal
-def _receive(token: IERC20, amount: uint256):
-    before: uint256 = staticcall token.balanceOf(self)
-    assert extcall token.transferFrom(msg.sender, self, amount, default_return_value=True), "transfer"
-    assert staticcall token.balanceOf(self) == before + amount, "transfer"
-
-
-@internal
-@view
-def _asset(cell: uint256, amount: uint256) -> uint256:
-    """
-    @return The asset of which the caller's cell is known to be, so that a request for it has a proof.
-    """
-    self._check_owner(cell)
-    market: uint256 = self.markets[cell]
-    assert market > 0 and ledger.cap(market - 1) > 0, "no asset"
-    assert amount > 0 and amount < AMOUNT_LIMIT, "amount"
-    return market - 1
-
-
-@internal
-def _enqueue(kind: uint256, cell: uint256, amount: uint256):
-    assert ledger.frozen_at == 0, "frozen"
-    index: uint256 = ledger.queue_end
-    deadline: uint256 = block.timestamp + QUEUE_SECONDS
-    if index > 0:
-        deadline = max(deadline, (ledger.queue[index - 1].asked >> 120) + SPACING)
-    ledger.queue[index] = ledger.Item(asked=self._asked(kind, cell, amount) + (deadline << 120), owner=msg.sender)
-    ledger.queue_end = index + 1
-    log Queued(index=index, cell=cell, owner=msg.sender, kind=kind, amount=amount, deadline=deadline)
-
-
-@internal
-@pure
-def _asked(kind: uint256, cell: uint256, amount: uint256) -> uint256:
-    """
-    @dev What a row of a statement and an item of the queue have in common; a row may hold any numbers.
-    """
-    assert kind < 2**24 and cell < 2**32 and amount < 2**64, "not what was queued"
-    return kind + (cell << 24) + (amount << 56)
+    queue.enqueue(ledger.DEPOSIT, cell, amount)
+    queue.receive(TOKEN, amount)
