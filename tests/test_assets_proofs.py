@@ -96,10 +96,10 @@ def test_cheats_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 def test_the_contracts_refuse_the_key() -> None:
     backend = get_backend("cpu")
-    shape = replace(SHAPE, groups=0, scenarios=0)
+    shape = replace(SWEPT, groups=0, scenarios=0)
     rules = replace(PARAMETERS, portfolio=None)
     key = margin_key(rules, shape, insecure_srs(backend, 1 << 11, b"assets"), backend)
-    with pytest.raises(ValueError, match="the contracts know no collateral assets"):
+    with pytest.raises(ValueError, match="the contracts know no collateral assets beside a sweep"):
         rollup_sources(key.verifying)
 
 

@@ -8,8 +8,14 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from tests.evm.test_assets_on_chain import P_ETH
+from tests.evm.test_assets_on_chain import SHAPE as ASSET_SHAPE
+from tests.evm.test_assets_on_chain import parameters as assets
 from tests.evm.test_groups_on_chain import SHAPE as GROUP_SHAPE
 from tests.evm.test_groups_on_chain import parameters as group_parameters
+from tests.evm.test_options_on_chain import CHANGES, EXPIRY, P_CALL
+from tests.evm.test_options_on_chain import SHAPE as OPTION_SHAPE
+from tests.evm.test_options_on_chain import parameters as options
 from tests.evm.test_rollup_contract import PRICE
 from tests.test_cli import done, run
 from verifier.margin import load_key
@@ -22,7 +28,7 @@ from zkmargin.evm.orders import signed, signer_of
 from zkmargin.files import write_parameters, write_transactions
 from zkmargin.rollup import Rollup
 from zkmargin.store import StoreError
-from zkmargin.transactions import Deposit, Form, Join, Open, Order, Tick, Trade
+from zkmargin.transactions import Deposit, Form, Join, Open, Order, Redeem, Settle, Supply, Tick, Trade
 
 SMALL = ("--accounts", "20", "--transitions", "64", "--limb-bits", "8", "--packing", "8")
 TERMS = Terms(bytes(20), b"\1" * 20, b"\2" * 20, (b"\3" * 20,), 1)
@@ -73,7 +79,7 @@ def test_what_is_exported_can_be_deployed(folder: Path) -> None:
     files = [json.loads(path.read_text()) for path in sorted((folder / "contracts").glob("*.json"))]
     chain = Chain()
     deployer = chain.account("deployer")
-    *emitted, verifier, rollup = files
+    *emitted, verifier, leaving, rollup = files
     codes = [bytes.fromhex(contract["bytecode"][2:]) for contract in emitted]
     transcript, *evaluators = (chain.deploy(deployer, code).address for code in codes)
 
@@ -85,8 +91,8 @@ def test_what_is_exported_can_be_deployed(folder: Path) -> None:
     key = load_key((folder / "rollup" / "proof" / "key.json").read_text())
     assert arbiter.call("key_digest") == key.digest
     assert list(rollup["constructor"])[:4] == ["token", "operator", "governor", "verifier"]
-    made = deployed(rollup, *TERMS.arguments(arbiter.address))
-    assert made.call("threshold") == 1 and made.call("batches") == 0
+    made = deployed(rollup, *TERMS.arguments(arbiter.address, deployed(leaving).address))
+    assert made.call("threshold") == 1 and made.call("batches") == 0 and made.call("claims_in_all") == 0
     assert "R: constant" in (folder / "contracts" / "sources" / "verifier.vy").read_text()
 
 
@@ -124,6 +130,49 @@ def test_a_group_on_a_chain_and_its_exit(tmp_path: Path) -> None:
     assert told["position"] == len(told["contents"]) == len(told["proofs"]) == 3
     result = run(*exits, "--cell", 66)
     assert result.exit_code == 2 and "cell 66 is a member of the group of cell 64" in result.output
+
+
+def test_a_portfolio_with_options_on_a_chain(tmp_path: Path) -> None:
+    """Opened under its module; scenarios are signed with the rows, and the settlement is in the second batch."""
+    made, folder = options(), tmp_path / "rollup"
+    write_parameters(tmp_path / "parameters.json", made, OPTION_SHAPE)
+    done("setup", "--parameters", tmp_path / "parameters.json", "--insecure", "x", "--out", tmp_path / "setup.npz")
+    files = ("--parameters", tmp_path / "parameters.json", "--setup", tmp_path / "setup.npz")
+    done("init", folder, *files, *done("evm", "address").split())
+    begun, over = made.genesis_time + 60, EXPIRY + 60
+    batches = (
+        [Tick(begun, ((PRICE, 0), (P_CALL, 0)), ((), CHANGES)), Form(64, 4, 0, "portfolio"), Join(64, 0), Join(64, 1),
+         Deposit(65, 10**8, 1), Open(2, 1, 2), Deposit(2, 10**8, 3), Trade(66, 2, 10**6, -1, -5 * 10**6, 0, 0)],
+        [Tick(over, ((120 << 16, 0), (10 << 16, 0)), ((), ())), Settle(66), Settle(2)],
+    )  # fmt: skip
+    for number, batch in enumerate(batches):
+        done("apply", folder, write_transactions(tmp_path / "batch.jsonl", batch))
+        done("prove", folder, number, "--out", tmp_path / "proof")
+    told = json.loads(done("evm", "submit", folder, "--json"))
+    assert [batch["batch"] for batch in told["batches"]] == [0, 1] and told["vault"] == 2 * 10**8
+    sizes = json.loads(done("evm", "export", folder, "--out", tmp_path / "contracts", "--json"))
+    assert sizes["leaving, bytes"] > 0
+    assert "check_settlement" in (tmp_path / "contracts" / "sources" / "instruments.vy").read_text()
+
+
+def test_assets_on_a_chain(tmp_path: Path) -> None:
+    """The owner of a group says at its opening to which member he will supply, in a later batch."""
+    made, folder = assets(), tmp_path / "rollup"
+    write_parameters(tmp_path / "parameters.json", made, ASSET_SHAPE)
+    done("setup", "--parameters", tmp_path / "parameters.json", "--insecure", "x", "--out", tmp_path / "setup.npz")
+    files = ("--parameters", tmp_path / "parameters.json", "--setup", tmp_path / "setup.npz")
+    done("init", folder, *files, *done("evm", "address").split())
+    rows = (PRICE, 0), (P_ETH, 0)
+    batches = (
+        [Tick(made.genesis_time + 60, rows), Form(64, 4, 0), Join(64, 0), Join(64, 1), Deposit(65, 10**8, 1),
+         Open(2, 1, 2), Deposit(2, 10**8, 3), Supply(2, 1, 500, 4)],
+        [Tick(made.genesis_time + 120, rows), Supply(66, 1, 700, 5), Redeem(2, 1, 200, 6), Redeem(2, 1, 900, 7)],
+    )  # fmt: skip
+    for number, batch in enumerate(batches):
+        done("apply", folder, write_transactions(tmp_path / "batch.jsonl", batch))
+        done("prove", folder, number, "--out", tmp_path / "proof")
+    told = json.loads(done("evm", "submit", folder, "--json"))
+    assert [batch["L1 rows"] for batch in told["batches"]] == [5, 3] and told["vault"] == 2 * 10**8
 
 
 def test_what_a_wallet_signs(tmp_path: Path) -> None:

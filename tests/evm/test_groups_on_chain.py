@@ -44,13 +44,13 @@ class GroupVenue(Venue):
         told = contents or [opening.content for opening in openings]
         proofs = [opening.proof or (0, 0) for opening in openings]
         stranger = self.chain.account("stranger")
-        return self.rollup.transact(stranger, "escape_group", BLOCK, told, proofs, self.rows())
+        return self.rollup.transact(stranger, "escape_group", cells.start // GROUP_MAX, told, proofs, self.rows())
 
 
 @cache
 def begun() -> tuple[GroupVenue, Callable[[], None]]:
     venue = GroupVenue(parameters(), SHAPE)
-    venue.rollup.transact(venue.owner("alice"), "open_group", BLOCK, ROOM, 100 * UNIT)
+    venue.rollup.transact(venue.owner("alice"), "open_group", BLOCK, ROOM, 1, 100 * UNIT, [])
     for cell, market in ((BOB, 0), (BOB + 1, 1)):
         venue.rollup.transact(venue.owner("bob"), "open_account", cell, market, 100 * UNIT)
     form, deposit, *others = venue.queued()
@@ -108,17 +108,17 @@ def test_whose_cells_they_are(venue: GroupVenue) -> None:
         refused(venue, "not the owner", "alice", "request_close", cell)
     for cell in (HEAD, BTC, HEAD + ROOM):
         refused(venue, "the cell is in use", "bob", "open_account", cell, 0, UNIT)
-    refused(venue, "the cell is in use", "bob", "open_group", BLOCK, 4, UNIT)
+    refused(venue, "the cell is in use", "bob", "open_group", BLOCK, 4, 1, UNIT, [])
 
 
 def test_where_groups_may_be(venue: GroupVenue) -> None:
-    refused(venue, "no such cell", "bob", "open_group", 0, 4, UNIT)
-    refused(venue, "no such cell", "bob", "open_group", 4, 4, UNIT)
-    refused(venue, "room", "bob", "open_group", 2, 1, UNIT)
-    refused(venue, "room", "bob", "open_group", 2, 65, UNIT)
-    refused(venue, "too small a deposit", "bob", "open_group", 2, 4, 1)
+    refused(venue, "no such cell", "bob", "open_group", 0, 4, 1, UNIT, [])
+    refused(venue, "no such cell", "bob", "open_group", 4, 4, 1, UNIT, [])
+    refused(venue, "room", "bob", "open_group", 2, 1, 1, UNIT, [])
+    refused(venue, "room", "bob", "open_group", 2, 65, 1, UNIT, [])
+    refused(venue, "too small a deposit", "bob", "open_group", 2, 4, 1, 1, [])
     venue.rollup.transact(venue.owner("bob"), "open_account", 130, 0, UNIT)
-    refused(venue, "the cell is in use", "bob", "open_group", 2, 4, UNIT)
+    refused(venue, "the cell is in use", "bob", "open_group", 2, 4, 1, UNIT, [])
 
 
 def test_a_block_is_free_when_its_accounts_are_closed(venue: GroupVenue) -> None:
@@ -128,7 +128,7 @@ def test_a_block_is_free_when_its_accounts_are_closed(venue: GroupVenue) -> None
     venue.rollup.transact(carol, "request_close", 130)
     venue.advance(venue.tick_of(PRICE, PRICE), *venue.queued())
     assert venue.rollup.call("owners", 130) == "0x" + "00" * 20
-    venue.rollup.transact(carol, "open_group", 2, GROUP_MAX, UNIT)
+    venue.rollup.transact(carol, "open_group", 2, GROUP_MAX, 1, UNIT, [])
 
 
 def stop(venue: GroupVenue) -> None:
@@ -204,7 +204,7 @@ OPENINGS = {
 def arbiter() -> tuple[Arbiter, Statement, bytes]:
     venue, back = begun()
     back()
-    venue.rollup.transact(venue.owner("bob"), "open_group", 2, 4, UNIT)
+    venue.rollup.transact(venue.owner("bob"), "open_group", 2, 4, 1, UNIT, [])
     form, deposit = venue.queued()
     assert isinstance(form, Form)
     pair = venue.prove(venue.batch(venue.tick_of(PRICE, PRICE), form, Join(form.cell, 0), deposit))

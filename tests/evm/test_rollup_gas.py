@@ -2,6 +2,7 @@
 `python -m tests.evm.test_rollup_gas` writes it anew."""
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,11 @@ from eth_account.signers.local import LocalAccount
 
 from circuits.margin.parameters import Shape
 from circuits.margin.statement import InvalidStatement
+from tests.evm.test_assets_on_chain import CAROL, ETH
+from tests.evm.test_assets_on_chain import begun as assets
 from tests.evm.test_groups_on_chain import begun, stop
+from tests.evm.test_options_on_chain import P_CALL
+from tests.evm.test_options_on_chain import begun as options
 from tests.evm.test_rollup_contract import PRICE, rules
 from tests.evm.test_signed_orders import order_market
 from tests.evm.venue import UNIT, Venue, address_of
@@ -116,7 +121,7 @@ def group_costs() -> dict[str, int]:
     venue, back = begun()
     back()
     gas = {"deployment": venue.rollup.gas}
-    gas["open_group"] = venue.rollup.transact(venue.owner("bob"), "open_group", 2, 4, UNIT).gas
+    gas["open_group"] = venue.rollup.transact(venue.owner("bob"), "open_group", 2, 4, 1, UNIT, []).gas
     stop(venue)
     gas["escape_group of 3 cells"] = venue.leave().gas
     return gas
@@ -124,6 +129,38 @@ def group_costs() -> dict[str, int]:
 
 def test_gas_of_groups_is_what_the_committed_file_says() -> None:
     assert group_costs() == json.loads(PATH.read_text())["groups"]
+
+
+@cache
+def option_costs() -> dict[str, int]:
+    """Of ticks that list the sixteen scenarios of an option, under two signatures; 8-bit limbs, so what counts is what
+    two ticks more cost."""
+    venue, back = options()
+    gas = {"deployment": venue.rollup.gas}
+    for count in (1, 3):
+        back()
+        ticks = [venue.tick_at(PRICE, P_CALL) for _ in range(count)]
+        gas[f"batch of {count} ticks, 2 markets"] = venue.advance(*ticks).gas
+    return gas
+
+
+@cache
+def asset_costs() -> dict[str, int]:
+    """Of what owners of assets ask for, and of a group's way out that has debts beside them."""
+    venue, back = assets()
+    back()
+    gas, (carol, alice) = {"deployment": venue.rollup.gas}, (venue.owner("carol"), address_of(venue.owner("alice")))
+    gas["supply"] = venue.rollup.transact(carol, "supply", CAROL, UNIT).gas
+    gas["request_redemption"] = venue.rollup.transact(carol, "request_redemption", CAROL, UNIT).gas
+    stop(venue)
+    gas["escape_group of 3 cells"] = venue.leave().gas
+    gas["withdraw_asset"] = venue.rollup.transact(carol, "withdraw_asset", ETH, alice).gas
+    return gas
+
+
+@pytest.mark.parametrize(("name", "measured"), [("options", option_costs), ("assets", asset_costs)])
+def test_gas_of_instruments_is_what_the_committed_file_says(name: str, measured: Callable[[], dict[str, int]]) -> None:
+    assert measured() == json.loads(PATH.read_text())[name]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -149,4 +186,5 @@ def test_without_published_differences_the_operator_alone_knows_the_state() -> N
 
 if __name__ == "__main__":
     told = {mode: costs(mode).gas for mode in MODES} | {"orders": order_costs(), "groups": group_costs()}
+    told |= {"options": option_costs(), "assets": asset_costs()}
     PATH.write_text(json.dumps(told, indent=1) + "\n")

@@ -1,17 +1,23 @@
 """The rollup contract has room for the proofs, statements and entries of the key that it is made for."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
+from circuits.margin.parameters import Parameters
 from prover.backend import get_backend
 from prover.setup import insecure_srs
+from tests.circuits.margin.assets_story import parameters as assets
+from tests.circuits.margin.groups_story import parameters as options
+from tests.circuits.margin.venue_modules import Directional, Stressed
 from tests.evm.test_rollup_contract import SHAPE, rules
 from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
 from verifier.evm.evaluator import LIMIT
 from verifier.key import VerifyingKey
-from zkmargin.evm.compile import compile_contract
+from zkmargin.evm.compile import compile_contract, compile_rollup
 from zkmargin.evm.deploy import verify_calldata
 from zkmargin.proving import layout_of, margin_key
 
@@ -38,10 +44,35 @@ def test_room(markets: int, packing: int) -> None:
     assert room["LONGEST_ENTRIES"] >= MOST_SIGNERS * (96 + 64 * markets)
 
 
-def test_contracts_fit_the_chain() -> None:
-    """Under a key with everything that they know (EIP-170)."""
-    shape, backend = replace(SHAPE, cells=256, groups=64, sweep=True, orders=16, slots=64), get_backend("cpu")
-    srs = insecure_srs(backend, layout_of(rules(), shape).powers, b"room")
-    key = margin_key(rules(), shape, srs, backend).verifying
-    for name, sources in (("verifier.vy", contracts_of(key).sources), ("rollup.vy", rollup_sources(key))):
-        assert compile_contract(name, sources).runtime_size <= LIMIT
+def with_options() -> tuple[Parameters, bool]:
+    return options(), True
+
+
+def with_assets() -> tuple[Parameters, bool]:
+    return assets(), False
+
+
+@cache
+def key_with_everything(rules_of: Callable[[], tuple[Parameters, bool]]) -> VerifyingKey:
+    """That the contracts know together: of options and a sweep, and of assets."""
+    made, sweep = rules_of()
+    tables = {"groups": 64, "scenarios": 256, "sweep": sweep, "orders": 16, "slots": 64}
+    shape, backend = replace(SHAPE, cells=256, **tables), get_backend("cpu")  # type: ignore[arg-type]
+    made = replace(made, modules=(Directional(300, 2), Stressed(70_000)))
+    srs = insecure_srs(backend, layout_of(made, shape).powers, b"room")
+    return margin_key(made, shape, srs, backend).verifying
+
+
+@pytest.mark.parametrize("rules_of", [with_options, with_assets])
+def test_contracts_fit_the_chain(rules_of: Callable[[], tuple[Parameters, bool]]) -> None:
+    """EIP-170"""
+    key = key_with_everything(rules_of)
+    assert compile_contract("verifier.vy", contracts_of(key).sources).runtime_size <= LIMIT
+    assert all(compiled.runtime_size <= LIMIT for compiled in compile_rollup(rollup_sources(key)))
+
+
+def test_code_of_another_contract_finds_the_storage_of_the_rollup() -> None:
+    """leaving.vy is run on it: it has the variables of `ledger`, and no others, where rollup.vy has them."""
+    rollup, leaving = compile_rollup(rollup_sources(key_with_everything(with_assets)))
+    assert list(leaving.storage) == ["ledger"] and leaving.storage["ledger"] == rollup.storage["ledger"]
+    assert rollup.storage["ledger"]["verifier"]["slot"] == 0

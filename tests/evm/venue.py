@@ -6,14 +6,16 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from circuits.margin.assets import asset_of
 from circuits.margin.cell import ROOM_UNIT
+from circuits.margin.modules import CROSS, with_id
 from circuits.margin.parameters import Parameters, Shape
-from circuits.margin.statement import Statement, encode_oracle
+from circuits.margin.statement import ASSET_UNIT, L1_KINDS, Statement, encode_oracle
 from prover.backend import get_backend
 from prover.prove import prove
 from prover.setup import insecure_srs
 from tests.verifier.cases import stream
-from verifier.evm.contracts import contracts_of, rollup_sources
+from verifier.evm.contracts import attests_scenarios, contracts_of, rollup_sources
 from verifier.margin import MarginStatement
 from zkmargin.batch import Batch, BatchBuilder
 from zkmargin.evm.chain import CHAIN_ID, Chain, Receipt
@@ -24,7 +26,7 @@ from zkmargin.evm.exit import Opening, open_cell
 from zkmargin.evm.oracle import entries
 from zkmargin.proving import batch_assignment, batch_statement, layout_of, margin_key
 from zkmargin.state import State
-from zkmargin.transactions import Close, Deposit, Form, Open, Tick, Transaction, Withdraw
+from zkmargin.transactions import Close, Deposit, Form, Open, Redeem, Supply, Tick, Transaction, Withdraw
 
 UNIT = 1_000_000
 FEE_CELL, INSURANCE_CELL = 0, 1
@@ -42,6 +44,9 @@ class Venue:
         self.oracles = [self.chain.account(f"oracle {i}") for i in range(3)]
         self.token = Contract.deploy(self.chain, self.operator, compile_contract("token.vy", {"token.vy": token}))
         self.verifier = deploy_verifier(self.chain, self.operator, contracts_of(self.key.verifying)).address
+        source = compile_contract("token.vy", {"token.vy": token_source()})
+        self.assets = {market: Contract.deploy(self.chain, self.operator, source) for market in parameters.assets}
+        terms = {"assets": tuple(asset.address for asset in self.assets.values()), **terms}
         people = (self.token.address, address_of(self.operator), address_of(self.governor))
         self.terms = Terms(*people, tuple(map(address_of, self.oracles)), **{"threshold": 2, **terms})
         self.rollup = self.deploy(self.terms)
@@ -67,8 +72,9 @@ class Venue:
         """An account with tokens, which the rollup may take."""
         made = self.chain.account(name)
         if self.token.call("balanceOf", address_of(made)) == 0:
-            self.token.transact(made, "mint", address_of(made), 10**6 * UNIT)
-            self.token.transact(made, "approve", self.rollup.address, 2**255)
+            for token in (self.token, *self.assets.values()):
+                token.transact(made, "mint", address_of(made), 10**6 * UNIT)
+                token.transact(made, "approve", self.rollup.address, 2**255)
         return made
 
     def queued(self) -> list[Transaction]:
@@ -77,12 +83,17 @@ class Venue:
         factor = self.rollup.call("factor")
         for index in range(self.state.queue, self.rollup.call("queue_end")):
             kind, cell, amount, _, _ = self.rollup.call("request", index)
-            made = {
-                1: opened(cell, amount, index),
-                2: Close(cell, index),
-                3: Deposit(cell, (amount << 32) // factor, index),
+            made: dict[int, Callable[..., Transaction]] = {
+                1: lambda *row: opened(*row),
+                2: lambda cell, _, index: Close(cell, index),
+                3: lambda cell, amount, index: Deposit(cell, (amount << 32) // factor, index),
             }
-            result.append(made.get(kind, Withdraw(cell, amount, index)))
+            market = asset_of(kind)
+            if market is not None:
+                asked = Supply if kind % ASSET_UNIT == L1_KINDS["supply"] else Redeem
+                result.append(asked(cell, market, amount, index))
+                continue
+            result.append(made.get(kind, Withdraw)(cell, amount, index))
         return result
 
     def tick(self, *rows: tuple[int, int]) -> Tick:
@@ -104,7 +115,8 @@ class Venue:
         return statement, prove(self.key, public, assignment, self.backend, stream(statement.batch))
 
     def entries(self, statement: Statement) -> bytes:
-        return entries(statement.oracle, self.oracles[:2], CHAIN_ID, self.rollup.address)
+        scenarios = statement.scenarios if attests_scenarios(self.parameters, self.shape) else None
+        return entries(statement.oracle, self.oracles[:2], CHAIN_ID, self.rollup.address, scenarios)
 
     def send(self, statement: Statement, proof: bytes, told: bytes | None = None) -> Receipt:
         """submit_batch by the operator."""
@@ -139,8 +151,12 @@ class Venue:
 
 def opened(cell: int, amount: int, queue: int) -> Transaction:
     """A group, where the amount says a room, else an account."""
-    room = amount // ROOM_UNIT
-    return Form(cell, room, queue) if room else Open(cell, amount - 1, queue)
+    room, rest = divmod(amount, ROOM_UNIT)
+    if not room:
+        return Open(cell, amount - 1, queue)
+    module = with_id(rest + CROSS.id)
+    assert module is not None
+    return Form(cell, room, queue, module.name)
 
 
 def address_of(account: LocalAccount) -> bytes:

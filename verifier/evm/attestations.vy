@@ -2,9 +2,10 @@
 """
 @title Oracle rows under the signatures of a quorum
 @notice Each signer signs what he saw at the time of a tick: price and funding index of every market. The row that counts
-        is their median, checked from both sides. A quorum is more than half of the signers, so that no two quorums of
+        is their median, checked from both sides. Where oracles say what scenarios change of options' prices, all of a
+        quorum sign the same: what one of them says is nobody's median. A quorum is more than half of the signers, so that no two quorums of
         one tick are without a common signer; a tick of the time of the tick before repeats its rows, so no signature
-        moves a price twice.
+        moves a price twice; with scenarios of options no two ticks are of one time.
 """
 
 import limits
@@ -48,10 +49,12 @@ def set_signers(signers: DynArray[address, MOST_SIGNERS], threshold: uint256):
 
 @internal
 @view
-def check_ticks(before: uint256, rows: uint256, ticks: uint256, entries: uint256, size: uint256) -> uint256:
+def check_ticks(
+    before: uint256, rows: uint256, scenarios: uint256, ticks: uint256, entries: uint256, size: uint256
+) -> uint256:
     """
     @param before Where the rows of the tick before lie in calldata, one market behind the other.
-    @param rows Where the first tick's rows lie.
+    @param rows Where the first tick's rows lie; scenarios: where what is said of theirs does.
     @param entries Where the first tick's entries lie, of `size` bytes in all: so many as the threshold for each tick,
            in the order of the signers' addresses.
     @return The time of the last tick.
@@ -60,12 +63,19 @@ def check_ticks(before: uint256, rows: uint256, ticks: uint256, entries: uint256
     last: uint256 = before
     row: uint256 = rows
     entry: uint256 = entries
+    said: uint256 = scenarios
     time: uint256 = words.oracle_row(before).time
     for tick: uint256 in range(ticks, bound=MOST_TICKS):
         now: uint256 = words.oracle_row(row).time
-        assert now > time or now == time and self._repeats(last, row), "attestations: another row of the same time"
+        told: bytes32 = empty(bytes32)
+        if limits.ATTESTED > 0:
+            assert now > time, "attestations: a time twice"
+            told, said = self._scenarios(said)
+        else:
+            repeats: bool = now == time and self._repeats(last, row)
+            assert now > time or repeats, "attestations: another row of the same time"
         time = now
-        self._check_signatures(entry, time)
+        self._check_signatures(entry, time, told)
         self._check_medians(row, entry)
         last = row
         row += limits.MARKETS * words.ROW
@@ -86,13 +96,32 @@ def _repeats(before: uint256, after: uint256) -> bool:
 
 @internal
 @view
-def _check_signatures(entries: uint256, time: uint256):
+def _scenarios(start: uint256) -> (bytes32, uint256):
+    """
+    @return A hash of what a statement says of a tick's scenarios, and where it says what of the next one's. The verifier
+            checks which markets have how many.
+    """
+    at: uint256 = start
+    said: bytes32 = empty(bytes32)
+    for market: uint256 in range(limits.MARKETS):
+        if words.word(at) > 0:
+            changes: Bytes[words.WORD * limits.SCENARIOS] = slice(msg.data, at + 32, words.WORD * limits.SCENARIOS)
+            said = keccak256(concat(said, convert(market, bytes32), changes))
+        at += words.WORD * (1 + words.word(at))
+    return said, at
+
+
+@internal
+@view
+def _check_signatures(entries: uint256, time: uint256, scenarios: bytes32):
     entry: uint256 = entries
     last: uint256 = 0
     for i: uint256 in range(self.threshold, bound=MOST_SIGNERS):
         digest: bytes32 = keccak256(
             concat(self._domain(), convert(time, bytes32), slice(msg.data, entry + 96, SIGNED))
         )
+        if limits.ATTESTED > 0:
+            digest = keccak256(concat(digest, scenarios))
         assert words.word(entry + 32) <= HALF_ORDER, "attestations: signature"
         signer: address = ecrecover(digest, words.word(entry + 64), words.word(entry), words.word(entry + 32))
         assert self.signers[signer], "attestations: not a signer"

@@ -6,7 +6,7 @@
 
 ACCOUNT: constant(uint256) = 1
 SYSTEM: constant(uint256) = 2
-HEAD: constant(uint256) = 4 + 16  # of a group under cross margin
+HEAD: constant(uint256) = 4  # of a group, and 16 times its module
 MEMBER: constant(uint256) = 5  # and 16 times its place behind the head
 POSITION_MASK: constant(uint256) = 2**66 - 1
 MASK: constant(uint256) = 2**64 - 1

@@ -17,15 +17,13 @@ HALF_ORDER: constant(uint256) = 578960446186580977117854925043439539264187821395
 
 @internal
 @view
-def count(end: uint256, difference: uint256) -> (uint256, uint256):
+def count(sweep: uint256, end: uint256) -> (uint256, uint256):
     """
-    @param end Where the statement ends.
-    @param difference Where its published difference begins.
+    @param sweep Where the statement says whether there is one; end: where it ends, and `sweep` where it says nothing.
     @return How many order rows it has, and where they begin (circuits/margin/statement.py, `_encode_options`).
     """
-    options: uint256 = difference + 64 + 64 * words.word(difference + 32)
-    rows: uint256 = options + 64 + limits.SWEPT
-    if options == end or rows == end:
+    rows: uint256 = sweep + 32 + limits.SWEPT
+    if sweep == end or rows == end:
         return 0, end
     return words.word(rows), rows + 32
 

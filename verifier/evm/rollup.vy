@@ -10,40 +10,49 @@
 
 from ethereum.ercs import IERC20
 
+import assets
 import attestations
-import cells
+import ledger
 import limits
 import orders
+import queue
 import words
 
+initializes: ledger
+initializes: queue[ledger := ledger]
+initializes: assets[ledger := ledger, queue := queue]
 initializes: attestations
-exports: (attestations.signers, attestations.threshold)
-
-interface IVerifier:
-    def verify(statement: Bytes[1], proof: Bytes[1]) -> bool: view
-    def is_cell(root: uint256[2], cell: uint256, content: uint256, proof: uint256[2]) -> bool: view
-    def key_digest() -> bytes32: view
+exports: assets.__interface__
+exports: (
+    queue.QUEUE_SECONDS,
+    attestations.signers,
+    attestations.threshold,
+    ledger.verifier,
+    ledger.root,
+    ledger.oracle,
+    ledger.vault,
+    ledger.factor,
+    ledger.queued_deposits,
+    ledger.next_queue,
+    ledger.queue_end,
+    ledger.owners,
+    ledger.blocks,
+    ledger.payable_to,
+    ledger.payable_in_all,
+    ledger.frozen_at,
+    ledger.tokens,
+    ledger.supplied,
+    ledger.payable_of,
+    ledger.queued_supplies,
+)
 
 OPEN: constant(uint256) = 1
 CLOSE: constant(uint256) = 2
-DEPOSIT: constant(uint256) = 3
 WITHDRAW: constant(uint256) = 4
-AMOUNT_LIMIT: constant(uint256) = 2**56
-WHOLE: constant(uint256) = 2**32  # the factor before anything is lost
 LEAST_FACTOR: constant(uint256) = 2**24  # with which the rollup goes on
 STATEMENT: constant(uint256) = 200  # where it begins in the calldata of submit_batch
 VERIFY: constant(Bytes[4]) = method_id("verify(bytes,bytes)")
-SPACING: constant(uint256) = 5  # seconds between deadlines: many requests at once are no reason for a freeze
-BLOCK: constant(uint256) = 64  # cells; of accounts that are one cell, or of one group
 FUTURE: constant(uint256) = 900  # seconds that an oracle's clock may be ahead
-
-event Queued:
-    index: indexed(uint256)
-    cell: indexed(uint256)
-    owner: indexed(address)
-    kind: uint256
-    amount: uint256
-    deadline: uint256
 
 event Consumed:
     index: indexed(uint256)
@@ -65,11 +74,6 @@ event Paid:
 event Frozen:
     queue_index: uint256
 
-event Escaped:
-    cell: indexed(uint256)
-    owner: indexed(address)
-    claim: uint256
-
 event Proposed:
     verifier: address
     signers: DynArray[address, attestations.MOST_SIGNERS]
@@ -80,53 +84,24 @@ event Adopted:
     verifier: address
     key: bytes32
 
-struct Item:
-    asked: uint256  # kind + 2^8 cell + 2^40 amount + 2^104 deadline; a deposit's amount is of the token
-    owner: address
-
 struct Proposal:
     verifier: address
     signers: DynArray[address, attestations.MOST_SIGNERS]
     threshold: uint256
     ready: uint256
 
-struct Block:
-    owner: address  # of the group that begins with it
-    room: uint256  # of that group: cells that it may have, its head included
-    alone: uint256  # how many of its cells are accounts of their own
-
 TOKEN: public(immutable(IERC20))
 OPERATOR: public(immutable(address))
-GOVERNOR: public(immutable(address))
-QUEUE_SECONDS: public(immutable(uint256))  # in which an item of the queue must be consumed
-CLAIM_SECONDS: public(immutable(uint256))  # after a freeze, in which claims share alike
+GOVERNOR: reentrant(public(immutable(address)))
+CLAIM_SECONDS: reentrant(public(immutable(uint256)))  # after a freeze, in which claims share alike
 NOTICE_SECONDS: public(immutable(uint256))  # before another verifier counts
 FRESH_SECONDS: public(immutable(uint256))  # that the first oracle rows of a batch may be old
 LEAST_DEPOSIT: public(immutable(uint256))  # with which an account is opened
+LEAVING: public(immutable(address))  # leaving.vy, what owners do after a freeze
 
-verifier: public(IVerifier)
 proposal: public(Proposal)
-root: public(uint256[2])
 batches: public(uint256)
-oracle: public(bytes32)  # keccak256 of the last tick's rows
 oracle_time: public(uint256)
-vault: public(uint256)  # what the state has, of the token
-factor: public(uint256)  # of the token for one of the state's units, over 2^32: what losses have left
-queued_deposits: public(uint256)
-queue: HashMap[uint256, Item]
-next_queue: public(uint256)
-queue_end: public(uint256)
-owners: public(HashMap[uint256, address])  # of accounts that are one cell
-blocks: public(HashMap[uint256, Block])
-closing: HashMap[uint256, bool]
-payable_to: public(HashMap[address, uint256])
-payable_in_all: public(uint256)
-
-frozen_at: public(uint256)
-escaped: public(HashMap[uint256, bool])
-claims: public(HashMap[address, uint256])
-claims_in_all: public(uint256)
-paid_late: uint256
 
 
 @deploy
@@ -142,22 +117,33 @@ def __init__(
     notice_seconds: uint256,
     fresh_seconds: uint256,
     least_deposit: uint256,
+    leaving: address,
+    tokens: DynArray[address, limits.MARKETS],
 ):
     """
     @notice The notice is twice the queue's deadline, so that what is asked for in its first half is answered before.
+    @param tokens Those of the markets that are assets, in order.
     """
     assert notice_seconds >= 2 * queue_seconds, "notice"
     assert least_deposit > 0 and least_deposit < limits.DEPOSIT_LIMIT, "least deposit"
+    assert leaving.is_contract, "no contract"
+    LEAVING = leaving
+    assert len(tokens) == limits.ASSET_COUNT, "tokens"
+    place: uint256 = 0
+    for asset: uint256 in limits.ASSETS:
+        if limits.ASSET_COUNT > 0:
+            ledger.tokens[asset % 2**16] = IERC20(tokens[place])
+            place += 1
     TOKEN = IERC20(token)
     OPERATOR = operator
     GOVERNOR = governor
-    QUEUE_SECONDS = queue_seconds
+    queue.__init__(queue_seconds)
     CLAIM_SECONDS = claim_seconds
     NOTICE_SECONDS = notice_seconds
     FRESH_SECONDS = fresh_seconds
     LEAST_DEPOSIT = least_deposit
-    self.factor = WHOLE
-    self.verifier = IVerifier(verifier)
+    ledger.factor = ledger.WHOLE
+    ledger.verifier = ledger.IVerifier(verifier)
     attestations.set_signers(signers, threshold)
 
 
@@ -169,32 +155,50 @@ def open_account(cell: uint256, market: uint256, amount: uint256):
     """
     @notice Queues the opening of a free cell for the caller, whose it is from now on, and its first deposit.
     """
-    assert cell < limits.ACCOUNTS and not self._is_system(cell), "no such cell"
-    assert self.owners[cell] == empty(address), "the cell is in use"
+    assert cell < limits.ACCOUNTS and not ledger.is_system(cell), "no such cell"
+    assert ledger.owners[cell] == empty(address), "the cell is in use"
     assert market < limits.MARKETS, "no such market"
     assert amount >= LEAST_DEPOSIT, "too small a deposit"
     if limits.MOST_ROOM > 0:
-        assert self.blocks[cell // BLOCK].room == 0, "the cell is in use"
-        self.blocks[cell // BLOCK].alone += 1
-    self.owners[cell] = msg.sender
-    self._enqueue(OPEN, cell, market + 1)
+        assert ledger.blocks[cell // ledger.BLOCK].room == 0, "the cell is in use"
+        ledger.blocks[cell // ledger.BLOCK].alone += 1
+    if limits.ASSET_COUNT > 0:
+        assets.markets[cell] = market + 1
+    ledger.owners[cell] = msg.sender
+    queue.enqueue(OPEN, cell, market + 1)
     self._deposit(cell, amount)
 
 
 @external
-def open_group(number: uint256, room: uint256, amount: uint256):
+def open_group(
+    number: uint256,
+    room: uint256,
+    module: uint256,
+    amount: uint256,
+    members: DynArray[uint256, ledger.BLOCK],
+):
     """
-    @notice Queues the opening of a group under cross margin for the caller, and the first deposit to its first member:
-            the head is the first cell of a block that nobody else is in. It lasts.
+    @notice Queues the opening of a group under a risk module (1 cross, 2 portfolio, from 3 on the venue's own) for the
+            caller, and the first deposit to its first member: the head is the first cell of a block that nobody else is
+            in. It lasts.
+    @param members In a key with assets, 1 more than the markets of its first members, 0 of one whose market is left to
+           the operator: only to and from members of which the contract knows the market assets can be asked for.
     """
-    head: uint256 = number * BLOCK
-    assert room > 1 and room <= limits.MOST_ROOM, "room"
+    head: uint256 = number * ledger.BLOCK
+    known: bool = False
+    for largest: uint256 in limits.LARGEST_GROUPS:
+        known = known or module - 1 == largest % 2**16 and room <= largest >> 16
+    assert known and room > 1, "no such room or module"
     assert head + room <= limits.ACCOUNTS, "no such cell"
-    assert limits.FEE_CELL // BLOCK != number and limits.INSURANCE_CELL // BLOCK != number, "no such cell"
-    assert self.blocks[number].room == 0 and self.blocks[number].alone == 0, "the cell is in use"
+    assert limits.FEE_CELL // ledger.BLOCK != number and limits.INSURANCE_CELL // ledger.BLOCK != number, "no such cell"
+    assert ledger.blocks[number].room == 0 and ledger.blocks[number].alone == 0, "the cell is in use"
     assert amount >= LEAST_DEPOSIT, "too small a deposit"
-    self.blocks[number] = Block(owner=msg.sender, room=room, alone=0)
-    self._enqueue(OPEN, head, room << 16)
+    ledger.blocks[number] = ledger.Block(owner=msg.sender, room=room, alone=0)
+    assert len(members) == 0 or limits.ASSET_COUNT > 0 and len(members) < room, "members"
+    for i: uint256 in range(len(members), bound=ledger.BLOCK):
+        assert members[i] <= limits.MARKETS, "no such market"
+        assets.markets[head + 1 + i] = members[i]
+    queue.enqueue(OPEN, head, (room << 16) + module - 1)
     self._deposit(head + 1, amount)
 
 
@@ -206,7 +210,7 @@ def deposit(cell: uint256, amount: uint256):
     if cell == limits.INSURANCE_CELL:
         assert msg.sender == GOVERNOR, "not the governor"
     else:
-        self._check_owner(cell)
+        queue.check_owner(cell)
     self._deposit(cell, amount)
 
 
@@ -219,9 +223,9 @@ def request_withdrawal(cell: uint256, amount: uint256):
     if cell == limits.FEE_CELL:
         assert msg.sender == GOVERNOR, "not the governor"
     else:
-        self._check_owner(cell)
-    assert amount > 0 and amount < AMOUNT_LIMIT, "amount"
-    self._enqueue(WITHDRAW, cell, amount)
+        queue.check_owner(cell)
+    assert amount > 0 and amount < queue.AMOUNT_LIMIT, "amount"
+    queue.enqueue(WITHDRAW, cell, amount)
 
 
 @external
@@ -229,10 +233,10 @@ def request_close(cell: uint256):
     """
     @notice Queues the end of an account without position and collateral; its cell takes no further requests until then.
     """
-    assert msg.sender == self.owners[cell], "not the owner"
-    assert not self.closing[cell], "closing"
-    self.closing[cell] = True
-    self._enqueue(CLOSE, cell, 1)
+    assert msg.sender == ledger.owners[cell], "not the owner"
+    assert not queue.closing[cell], "closing"
+    queue.closing[cell] = True
+    queue.enqueue(CLOSE, cell, 1)
 
 
 @external
@@ -240,9 +244,9 @@ def withdraw(owner: address):
     """
     @notice Pays an owner what he may have.
     """
-    amount: uint256 = self.payable_to[owner]
-    self.payable_to[owner] = 0
-    self.payable_in_all -= amount
+    amount: uint256 = ledger.payable_to[owner]
+    ledger.payable_to[owner] = 0
+    ledger.payable_in_all -= amount
     assert extcall TOKEN.transfer(owner, amount, default_return_value=True), "transfer"
     log Paid(owner=owner, amount=amount)
 
@@ -253,8 +257,8 @@ def request(index: uint256) -> (uint256, uint256, uint256, uint256, address):
     """
     @return Kind, cell, amount, deadline and owner of an item of the queue.
     """
-    asked: uint256 = self.queue[index].asked
-    return (asked % 2**8, (asked >> 8) % 2**32, (asked >> 40) % 2**64, asked >> 104, self.queue[index].owner)
+    asked: uint256 = ledger.queue[index].asked
+    return (asked % 2**24, (asked >> 24) % 2**32, (asked >> 56) % 2**64, asked >> 120, ledger.queue[index].owner)
 
 
 # Batches
@@ -267,62 +271,87 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     @param entries What the signers attest of each tick (attestations.vy), and behind it the signatures of the orders.
     """
     assert msg.sender == OPERATOR, "not the operator"
-    assert self.frozen_at == 0, "frozen"
+    assert ledger.frozen_at == 0, "frozen"
     assert words.word(4) == 64 and slice(msg.data, 100, 4) == VERIFY, "encoding"  # so the statement begins at 200
     header: words.Header = words.header(STATEMENT)
     assert header.chain == chain.id and header.rollup == convert(self, uint256), "of another rollup"
     assert header.batch == self.batches, "not the next batch"
-    assert header.states[0] == self.root[0] and header.states[1] == self.root[1], "not from this state"
+    assert header.states[0] == ledger.root[0] and header.states[1] == ledger.root[1], "not from this state"
 
     last: uint256 = STATEMENT + words.HEADER + 32  # the last oracle rows, behind their number
     if self.batches > 0:
-        assert keccak256(slice(msg.data, last, limits.MARKETS * words.ROW)) == self.oracle, "last oracle rows"
+        assert keccak256(slice(msg.data, last, limits.MARKETS * words.ROW)) == ledger.oracle, "last oracle rows"
     assert words.word(last - 32) == limits.MARKETS, "last oracle rows"
     rows: uint256 = last + limits.MARKETS * words.ROW + 32
     count: uint256 = words.word(rows - 32)
     at: uint256 = rows + count * words.ROW
+    queued: uint256 = words.word(at + 32)
+    end: uint256 = STATEMENT + words.word(STATEMENT - 32)
+    difference: uint256 = at + 64 + queued * words.ROW
+    behind: uint256 = difference + 64 + 64 * words.word(difference + 32)  # scenarios, sweep, orders
+    sweep: uint256 = end
+    if limits.SCANNED + limits.SWEPT + limits.ORDERS + limits.ASSET_COUNT > 0:
+        sweep = self._sweep(behind, end)
     attested: uint256 = len(entries)
     if limits.ORDERS > 0:
-        attested = self._check_orders(at + 64 + words.word(at + 32) * words.ROW, attested)
+        attested = self._check_orders(sweep, end, attested)
     self.oracle_time = attestations.check_ticks(
-        last, rows, count // limits.MARKETS, 36 + words.word(36), attested
+        last, rows, behind + 32, count // limits.MARKETS, 36 + words.word(36), attested
     )
     assert self.oracle_time <= block.timestamp + FUTURE, "oracle rows of the future"
     assert words.oracle_row(rows).time + FRESH_SECONDS >= block.timestamp, "stale oracle rows"
-    self.oracle = keccak256(
+    ledger.oracle = keccak256(
         slice(msg.data, at - limits.MARKETS * words.ROW, limits.MARKETS * words.ROW)
     )
-    assert words.word(at) == self.next_queue, "not the next of the queue"
-    queued: uint256 = words.word(at + 32)
+    assert words.word(at) == ledger.next_queue, "not the next of the queue"
     withdrawn: uint256 = self._consume(at + 64, queued)
+    if limits.ASSET_COUNT > 0:
+        assets.move(sweep, at + 64, queued)
     if limits.SWEPT > 0:
-        self._share_losses(at + 64 + queued * words.ROW, withdrawn)
+        self._share_losses(sweep, withdrawn)
     if withdrawn > 0:
         self._pay_withdrawals(at + 64, queued)
-    self.next_queue += queued
+    ledger.next_queue += queued
 
-    self.root = [header.states[2], header.states[3]]
+    ledger.root = [header.states[2], header.states[3]]
     self.batches += 1
-    verdict: Bytes[32] = raw_call(self.verifier.address, judged, max_outsize=32, is_static_call=True)
+    verdict: Bytes[32] = raw_call(ledger.verifier.address, judged, max_outsize=32, is_static_call=True)
     assert len(verdict) == 32 and convert(verdict, uint256) == 1, "verdict"
-    log BatchProven(number=header.batch, root=self.root, next_queue=self.next_queue)
+    log BatchProven(number=header.batch, root=ledger.root, next_queue=ledger.next_queue)
 
 
 @internal
 @view
-def _check_orders(difference: uint256, size: uint256) -> uint256:
+def _sweep(scenarios: uint256, end: uint256) -> uint256:
     """
-    @param difference Where the statement's published difference begins; size: of the entries.
+    @notice What a statement says, the verifier checks: here is only where it says it.
+    @param scenarios Where it says how many have scenarios, if it says anything; end: where it ends.
+    @return Where it says whether there is a sweep; `end` where it says nothing.
+    """
+    at: uint256 = scenarios
+    if at == end:
+        return end
+    if limits.SCANNED > 0:
+        for i: uint256 in range(words.word(at), bound=limits.LONGEST_CALL // words.WORD):
+            at += 32 * (1 + words.word(at + 32))
+    return at + 32
+
+
+@internal
+@view
+def _check_orders(sweep: uint256, end: uint256, size: uint256) -> uint256:
+    """
+    @param sweep Where the statement says whether there is one; end: where it ends; size: of the entries.
     @return The size of the entries without the signatures, each of which is the owner's of its order's cell.
     """
     count: uint256 = 0
     row: uint256 = 0
-    count, row = orders.count(STATEMENT + words.word(STATEMENT - 32), difference)
+    count, row = orders.count(sweep, end)
     assert count * orders.SIGNATURE <= size, "orders: signatures"
     attested: uint256 = size - count * orders.SIGNATURE
     signature: uint256 = 36 + words.word(36) + attested
     for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ORDER):
-        owner: address = self._owner(words.word(row + 32))
+        owner: address = queue.owner_of(words.word(row + 32))
         assert owner != empty(address) and orders.signer(row, signature) == owner, "orders: not the owner's"
         row += words.ORDER
         signature += orders.SIGNATURE
@@ -335,29 +364,31 @@ def _consume(rows: uint256, count: uint256) -> uint256:
     @dev The rows are the contract's next ones; the verifier checks their indices and outcomes.
     @return How many units are withdrawn.
     """
-    index: uint256 = self.next_queue
-    assert index + count <= self.queue_end, "beyond the queue"
-    factor: uint256 = self.factor
+    index: uint256 = ledger.next_queue
+    assert index + count <= ledger.queue_end, "beyond the queue"
+    factor: uint256 = ledger.factor
     withdrawn: uint256 = 0
     at: uint256 = rows
     for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ROW):
         row: words.QueueRow = words.queue_row(at)
-        asked: uint256 = self.queue[index].asked % 2**104
-        if row.kind == DEPOSIT:
-            amount: uint256 = asked >> 40
-            assert row.amount == amount * WHOLE // factor, "not what was queued"
+        asked: uint256 = ledger.queue[index].asked % 2**120
+        if row.kind == ledger.DEPOSIT:
+            amount: uint256 = asked >> 56
+            assert row.amount == amount * ledger.WHOLE // factor, "not what was queued"
             row.amount = amount
-            self.queued_deposits -= amount
-            self.vault += amount
+            ledger.queued_deposits -= amount
+            ledger.vault += amount
         elif row.kind == WITHDRAW and row.outcome == 1:
             withdrawn += row.amount
         elif row.kind == CLOSE:
-            self.closing[row.cell] = False
+            queue.closing[row.cell] = False
             if row.outcome == 1:
-                self.owners[row.cell] = empty(address)
+                ledger.owners[row.cell] = empty(address)
+                if limits.ASSET_COUNT > 0:
+                    assets.markets[row.cell] = 0
                 if limits.MOST_ROOM > 0:
-                    self.blocks[row.cell // BLOCK].alone -= 1
-        assert self._asked(row.kind, row.cell, row.amount) == asked, "not what was queued"
+                    ledger.blocks[row.cell // ledger.BLOCK].alone -= 1
+        assert queue.asked(row.kind, row.cell, row.amount) == asked, "not what was queued"
         log Consumed(index=index, outcome=row.outcome)
         index += 1
         at += words.ROW
@@ -365,37 +396,37 @@ def _consume(rows: uint256, count: uint256) -> uint256:
 
 
 @internal
-def _share_losses(difference: uint256, withdrawn: uint256):
+def _share_losses(sweep: uint256, withdrawn: uint256):
     """
     @notice Where a sweep shows that less is there than accounts and the fee cell have and this batch withdraws, one of
             their units is worth that part of the token, for good.
-    @param difference Where the statement's published difference begins; behind it are the sums over the book.
+    @param sweep Where the statement says that there is one, the sums over the book behind it.
     """
-    totals: uint256 = difference + 128 + 64 * words.word(difference + 32)
-    assert totals + limits.SWEPT <= STATEMENT + words.word(STATEMENT - 32), "no sweep"  # of another kind of key
+    assert words.word(sweep) == 1, "no sweep"  # of another kind of key
+    totals: uint256 = sweep + 32
     equity: uint256 = words.word(totals + limits.EQUITY)  # over 2^16
     fees: int256 = max(words.signed_word(totals + limits.FEES), 0)
     owed: uint256 = equity + (convert(fees, uint256) + withdrawn) * 2**16
-    if self.vault * WHOLE * 2**16 < self.factor * owed:
-        self.factor = self.vault * WHOLE * 2**16 // owed
-        log LossShared(batch=self.batches, factor=self.factor)
-        if self.factor < LEAST_FACTOR:
-            self.frozen_at = block.timestamp
-            log Frozen(queue_index=self.next_queue)
+    if ledger.vault * ledger.WHOLE * 2**16 < ledger.factor * owed:
+        ledger.factor = ledger.vault * ledger.WHOLE * 2**16 // owed
+        log LossShared(batch=self.batches, factor=ledger.factor)
+        if ledger.factor < LEAST_FACTOR:
+            ledger.frozen_at = block.timestamp
+            log Frozen(queue_index=ledger.next_queue)
 
 
 @internal
 def _pay_withdrawals(rows: uint256, count: uint256):
-    index: uint256 = self.next_queue
-    factor: uint256 = self.factor
+    index: uint256 = ledger.next_queue
+    factor: uint256 = ledger.factor
     at: uint256 = rows
     for i: uint256 in range(count, bound=limits.LONGEST_CALL // words.ROW):
         row: words.QueueRow = words.queue_row(at)
         if row.kind == WITHDRAW and row.outcome == 1:
-            amount: uint256 = row.amount * factor // WHOLE
-            assert amount <= self.vault, "the vault does not hold it"
-            self.vault -= amount
-            self._pay(self.queue[index].owner, amount)
+            amount: uint256 = row.amount * factor // ledger.WHOLE
+            assert amount <= ledger.vault, "the vault does not hold it"
+            ledger.vault -= amount
+            ledger.pay(ledger.queue[index].owner, amount)
         index += 1
         at += words.ROW
 
@@ -408,113 +439,21 @@ def freeze():
     """
     @notice By anyone, once the next item of the queue has missed its deadline; for good.
     """
-    assert self.frozen_at == 0, "frozen"
-    assert self.next_queue < self.queue_end, "nothing is due"
-    assert self.queue[self.next_queue].asked >> 104 < block.timestamp, "nothing is due"
-    self.frozen_at = block.timestamp
-    log Frozen(queue_index=self.next_queue)
+    assert ledger.frozen_at == 0, "frozen"
+    assert ledger.next_queue < ledger.queue_end, "nothing is due"
+    assert ledger.queue[ledger.next_queue].asked >> 120 < block.timestamp, "nothing is due"
+    ledger.frozen_at = block.timestamp
+    log Frozen(queue_index=ledger.next_queue)
 
 
 @external
-def refund(index: uint256):
+@reentrant
+@raw_return
+def __default__() -> Bytes[32]:
     """
-    @notice Gives an unconsumed deposit back, after a freeze.
+    @notice What owners do after a freeze is leaving.vy's to know, which takes the lock itself.
     """
-    assert self.frozen_at > 0, "not frozen"
-    assert index >= self.next_queue and index < self.queue_end, "not in the queue"
-    asked: uint256 = self.queue[index].asked
-    assert asked % 2**8 == DEPOSIT, "no deposit, or refunded"
-    amount: uint256 = (asked >> 40) % 2**64
-    self.queue[index].asked = 0
-    self.queued_deposits -= amount
-    self._pay(self.queue[index].owner, amount)
-
-
-@external
-def escape(
-    cell: uint256,
-    content: uint256,
-    proof: uint256[2],
-    rows: Bytes[limits.MARKETS * words.ROW],
-):
-    """
-    @notice Claims for its owner what a cell of the last proven state is worth at the last oracle rows. By anyone, once a
-            cell. Claims of the first CLAIM_SECONDS share alike where the vault does not hold them all (`settle`); later
-            ones have what is left; what is left after twice that is the governor's up to the fee and insurance cells.
-    """
-    self._begin_escape(cell, keccak256(rows))
-    assert staticcall self.verifier.is_cell(self.root, cell, content, proof), "not what the cell holds"
-    digits: cells.Cell = cells.unpack(content)
-    if self._is_system(cell):
-        assert block.timestamp > self.frozen_at + 2 * CLAIM_SECONDS, "the owners of accounts come first"
-        self._pay_late(cell, GOVERNOR, self._worth(convert(max(digits.collateral, 0), uint256)))
-        return
-    assert digits.kind == cells.ACCOUNT, "no account"
-    self._claim(cell, self.owners[cell], self._value(digits, rows))
-
-
-@external
-def escape_group(
-    number: uint256,
-    contents: DynArray[uint256, BLOCK],
-    proofs: DynArray[uint256[2], BLOCK],
-    rows: Bytes[limits.MARKETS * words.ROW],
-):
-    """
-    @notice As `escape`, for a group: of all its cells, the head first, which says how many they are.
-    """
-    head: uint256 = number * BLOCK
-    self._begin_escape(head, keccak256(rows))
-    total: int256 = 0
-    for i: uint256 in range(len(contents), bound=BLOCK):
-        assert staticcall self.verifier.is_cell(self.root, head + i, contents[i], proofs[i]), "not what the cell holds"
-        digits: cells.Cell = cells.unpack(contents[i])
-        if i == 0:
-            assert digits.kind == cells.HEAD and digits.position == convert(len(contents), int256), "not the whole group"
-        else:
-            assert digits.kind == cells.MEMBER + 16 * i, "no member"
-            total += self._value(digits, rows)
-    assert len(contents) > 0, "not the whole group"
-    self._claim(head, self.blocks[number].owner, total)
-
-
-@internal
-def _begin_escape(cell: uint256, rows: bytes32):
-    assert self.frozen_at > 0, "not frozen"
-    assert not self.escaped[cell], "escaped"
-    assert rows == self.oracle, "oracle rows"
-    self.escaped[cell] = True
-
-
-@internal
-@pure
-def _value(digits: cells.Cell, rows: Bytes[limits.MARKETS * words.ROW]) -> int256:
-    price: uint256 = extract32(rows, digits.market * words.ROW + 96, output_type=uint256)
-    index: int256 = extract32(rows, digits.market * words.ROW + 128, output_type=int256)
-    return cells.total_value(digits, price, index)
-
-
-@internal
-def _claim(cell: uint256, owner: address, total: int256):
-    claim: uint256 = self._worth(cells.whole(total))
-    if block.timestamp > self.frozen_at + CLAIM_SECONDS:
-        self._pay_late(cell, owner, claim)
-        return
-    self.claims[owner] += claim
-    self.claims_in_all += claim
-    log Escaped(cell=cell, owner=owner, claim=claim)
-
-
-@external
-def settle(owner: address):
-    """
-    @notice Makes an owner's claims payable, once the time for claims has passed: all of them, or where the vault holds
-            less than all claims his part of it.
-    """
-    assert self.frozen_at > 0 and block.timestamp > self.frozen_at + CLAIM_SECONDS, "claims are still open"
-    claim: uint256 = self.claims[owner]
-    self.claims[owner] = 0
-    self._pay(owner, claim if self.claims_in_all <= self.vault else claim * self.vault // self.claims_in_all)
+    return raw_call(LEAVING, msg.data, max_outsize=32, is_delegate_call=True)
 
 
 # Another verifier
@@ -527,7 +466,7 @@ def propose(verifier: address, signers: DynArray[address, attestations.MOST_SIGN
             adopted within the notice after it was ready has lapsed.
     """
     assert msg.sender == GOVERNOR, "not the governor"
-    assert self.frozen_at == 0, "frozen"
+    assert ledger.frozen_at == 0, "frozen"
     assert verifier.is_contract, "no contract"
     attestations.check_signers(signers, threshold)
     ready: uint256 = block.timestamp + NOTICE_SECONDS
@@ -537,92 +476,22 @@ def propose(verifier: address, signers: DynArray[address, attestations.MOST_SIGN
 
 @external
 def adopt():
-    assert self.frozen_at == 0, "frozen"
+    assert ledger.frozen_at == 0, "frozen"
     assert self.proposal.ready > 0 and block.timestamp > self.proposal.ready, "notice"
     assert block.timestamp <= self.proposal.ready + NOTICE_SECONDS, "lapsed"
-    self.verifier = IVerifier(self.proposal.verifier)
+    ledger.verifier = ledger.IVerifier(self.proposal.verifier)
     attestations.set_signers(self.proposal.signers, self.proposal.threshold)
     self.proposal.ready = 0
-    log Adopted(verifier=self.verifier.address, key=staticcall self.verifier.key_digest())
+    log Adopted(verifier=ledger.verifier.address, key=staticcall ledger.verifier.key_digest())
 
 
 # Inside
 
 
 @internal
-def _check_owner(cell: uint256):
-    assert msg.sender == self._owner(cell), "not the owner"
-    assert not self.closing[cell], "closing"
-
-
-@internal
-@view
-def _owner(cell: uint256) -> address:
-    """
-    @dev Of an account, or of the group that the cell is, or may become, a member of.
-    """
-    if limits.MOST_ROOM > 0:
-        around: Block = self.blocks[cell // BLOCK]
-        if around.room > 0:
-            return around.owner if cell % BLOCK > 0 and cell % BLOCK < around.room else empty(address)
-    return self.owners[cell]
-
-
-@internal
 def _deposit(cell: uint256, amount: uint256):
     assert amount > 0 and amount < limits.DEPOSIT_LIMIT, "amount"
-    assert self.vault + self.queued_deposits + amount < limits.VAULT_LIMIT, "the vault is full"
-    self.queued_deposits += amount
-    self._enqueue(DEPOSIT, cell, amount)
-    before: uint256 = staticcall TOKEN.balanceOf(self)
-    assert extcall TOKEN.transferFrom(msg.sender, self, amount, default_return_value=True), "transfer"
-    assert staticcall TOKEN.balanceOf(self) == before + amount, "transfer"
-
-
-@internal
-def _enqueue(kind: uint256, cell: uint256, amount: uint256):
-    assert self.frozen_at == 0, "frozen"
-    index: uint256 = self.queue_end
-    deadline: uint256 = block.timestamp + QUEUE_SECONDS
-    if index > 0:
-        deadline = max(deadline, (self.queue[index - 1].asked >> 104) + SPACING)
-    self.queue[index] = Item(asked=self._asked(kind, cell, amount) + (deadline << 104), owner=msg.sender)
-    self.queue_end = index + 1
-    log Queued(index=index, cell=cell, owner=msg.sender, kind=kind, amount=amount, deadline=deadline)
-
-
-@internal
-@pure
-def _asked(kind: uint256, cell: uint256, amount: uint256) -> uint256:
-    """
-    @dev What a row of a statement and an item of the queue have in common; a row may hold any numbers.
-    """
-    assert kind < 2**8 and cell < 2**32 and amount < 2**64, "not what was queued"
-    return kind + (cell << 8) + (amount << 40)
-
-
-@internal
-@view
-def _worth(units: uint256) -> uint256:
-    return units * self.factor // WHOLE
-
-
-@internal
-def _pay(owner: address, amount: uint256):
-    self.payable_to[owner] += amount
-    self.payable_in_all += amount
-
-
-@internal
-def _pay_late(cell: uint256, owner: address, claim: uint256):
-    left: uint256 = self.vault - min(self.vault, self.claims_in_all) - self.paid_late
-    amount: uint256 = min(claim, left)
-    self.paid_late += amount
-    self._pay(owner, amount)
-    log Escaped(cell=cell, owner=owner, claim=amount)
-
-
-@internal
-@view
-def _is_system(cell: uint256) -> bool:
-    return cell == limits.FEE_CELL or cell == limits.INSURANCE_CELL
+    assert ledger.vault + ledger.queued_deposits + amount < limits.VAULT_LIMIT, "the vault is full"
+    ledger.queued_deposits += amount
+    queue.enqueue(ledger.DEPOSIT, cell, amount)
+    queue.receive(TOKEN, amount)

@@ -6,8 +6,11 @@
         and pairing in contracts whose code is emitted from the verifier itself. `key` holds what the key fixes.
 """
 
+import instruments
 import key
 import words
+
+initializes: instruments
 
 STATEMENT: constant(uint256) = 100  # where it begins: behind the selector, two offsets and its length
 R: constant(uint256) = 21888242871839275222246405745257275088548364400416034343698204186575808495617
@@ -22,16 +25,13 @@ TIME_LIMIT: constant(uint256) = 2**40
 PRICE_LIMIT: constant(uint256) = 2**48
 INDEX_LIMIT: constant(int256) = 2**63
 AMOUNT_LIMIT: constant(uint256) = 2**56
+LEFT_LIMIT: constant(int256) = 2**100
 OPEN: constant(uint256) = 1
 CLOSE: constant(uint256) = 2
 WITHDRAW: constant(uint256) = 4
 BETA: constant(uint256) = 0
 GAMMA: constant(uint256) = 1
 ZETA: constant(uint256) = 4
-
-struct Columns:  # of the oracle rows: sums of v_i * w^i / (zeta - w^i) over a common denominator
-    numerators: uint256[5]
-    denominator: uint256
 
 struct Fraction:
     numerator: uint256
@@ -54,6 +54,7 @@ def __init__(transcript: address, evaluators: address[key.EVALUATORS]):
         assert evaluators[i].codehash == codes[i], "evaluator: other code"
     TRANSCRIPT = transcript
     EVALUATORS = evaluators
+    instruments.__init__()
     FUNDING_CAPS = key.FUNDING_CAPS
     PLACES = key.PLACES
 
@@ -83,10 +84,16 @@ def __default__() -> Bytes[32]:
     )
     header: words.Header = self._header()
     at: uint256 = STATEMENT + words.HEADER
-    columns: Columns = empty(Columns)
+    columns: instruments.Fractions = empty(instruments.Fractions)
     scalars: uint256[key.SCALARS] = empty(uint256[key.SCALARS])
     columns, scalars[key.FIRST_TICK], at = self._oracle(at, header.batch == 0, challenges[ZETA])
     last: words.OracleRow = words.oracle_row(at - words.ROW)
+    rows: uint256 = STATEMENT + words.HEADER + 64 + key.MARKETS * words.ROW
+    count: uint256 = words.word(rows - 32)
+    if key.EXPIRED > 0:
+        instruments.check_settlement(STATEMENT + words.HEADER + 32, rows, count)
+        columns = instruments.add_expired(rows, count, challenges[ZETA], columns)
+    queue: uint256 = at + 32
     scalars[key.NEXT_QUEUE] = words.word(at)
     terms: Fraction = empty(Fraction)
     terms, at = self._queue(at, header.batch == 0, challenges[BETA], challenges[GAMMA])
@@ -95,21 +102,30 @@ def __default__() -> Bytes[32]:
     states: uint256[key.STATES] = empty(uint256[key.STATES])
     for i: uint256 in range(4):
         states[i] = header.states[i]
+    if key.VECTOR > 0 or key.SWEEP > 0 or key.ASSETS > 0 or key.ORDERS > 0 and at != STATEMENT + size:
+        if key.VECTOR > 0:
+            columns, at = instruments.add_vectors(at, rows, count, challenges[ZETA], columns)
+        else:
+            assert words.word(at) == 0, "no scenarios"
+            at += 32
+        assert words.word(at) == key.SWEEP, "sweep"
+        at += 32
     if key.SWEEP > 0:
-        assert words.word(at) == 0 and words.word(at + 32) == 1, "no scenarios, a sweep"
         scalars[key.TICK] = last.tick
-        at += 64
         self._check_totals(at)
+        terms = self._unsettled(at + 32 * key.TOTALS, last.time, terms, challenges[BETA], challenges[GAMMA])
         for i: uint256 in range(key.TOTALS):
             scalars[PLACES[i]] = self._element(words.signed_word(at + 32 * i))
         for i: uint256 in range(2):
             states[key.CONTENT + i] = header.states[2 + i]
-        at += 32 * (key.TOTALS + 1)
-    elif key.ORDERS > 0 and at != STATEMENT + size:
-        assert words.word(at) == 0 and words.word(at + 32) == 0, "neither scenarios nor a sweep"
-        at += 64
-    if key.ORDERS > 0 and at != STATEMENT + size:
+        at += 32 * (key.TOTALS + 1 + key.UNSETTLED)
+    if key.ORDERS > 0 and (key.ASSETS > 0 or at != STATEMENT + size):
         terms, at = self._orders(at, last.time, terms, challenges[BETA], challenges[GAMMA])
+    elif key.ASSETS > 0:
+        assert words.word(at) == 0, "no orders"
+        at += 32
+    if key.ASSETS > 0:
+        at = instruments.check_supplied(at, queue, header.batch == 0)
     assert at == STATEMENT + size, "statement length"
 
     values: Bytes[key.VALUES] = abi_encode(EVALUATORS, challenges, columns, scalars, terms, difference, states)
@@ -158,7 +174,7 @@ def _header() -> words.Header:
 
 @internal
 @view
-def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, uint256):
+def _oracle(start: uint256, first: bool, zeta: uint256) -> (instruments.Fractions, uint256, uint256):
     """
     @return The rows' columns at zeta, the first tick, where the statement goes on.
     """
@@ -183,7 +199,8 @@ def _oracle(start: uint256, first: bool, zeta: uint256) -> (Columns, uint256, ui
     count: uint256 = words.word(at)
     at += 32
     assert count > 0 and count <= key.MOST_ROWS and count % key.MARKETS == 0, "oracle rows"
-    columns: Columns = Columns(numerators=empty(uint256[5]), denominator=1)
+    columns: instruments.Fractions = empty(instruments.Fractions)
+    columns.denominator = 1
     first_tick: uint256 = tick + 1
     node: uint256 = 1
     elapsed: uint256 = 0
@@ -232,18 +249,18 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
     for i: uint256 in range(count, bound=key.MAX_STATEMENT // words.ROW):
         row: words.QueueRow = words.queue_row(at)
         assert row.queue == next_queue + i, "queue index"
-        assert row.kind >= OPEN and row.kind <= WITHDRAW, "queue kind"
-        assert row.outcome == 1 or row.outcome == 0 and (row.kind == CLOSE or row.kind == WITHDRAW), "outcome"
+        assert row.kind >= OPEN and row.kind <= WITHDRAW or instruments.is_asset(row.kind), "queue kind"
+        assert row.outcome == 1 or row.outcome == 0 and row.kind % 2 == 0, "outcome"  # close, withdraw, redeem
         assert row.amount > 0 and row.amount < AMOUNT_LIMIT, "amount"
         assert row.cell < key.CELLS, "cell"
         if row.kind == OPEN:
             assert row.cell != key.FEE_CELL and row.cell != key.INSURANCE_CELL, "opens a system cell"
             assert row.cell < key.ACCOUNTS, "opens a slot of orders"
-            room: uint256 = row.amount >> 16
-            if key.MOST_ROOM > 0 and row.amount % 2**16 == 0 and room > 1:
-                assert room <= key.MOST_ROOM and row.cell + room <= key.ACCOUNTS, "group"
-                assert key.FEE_CELL < row.cell or key.FEE_CELL >= row.cell + room, "group"
-                assert key.INSURANCE_CELL < row.cell or key.INSURANCE_CELL >= row.cell + room, "group"
+            if self._opens_group(row.amount):
+                end: uint256 = row.cell + (row.amount >> 16)
+                assert end <= key.ACCOUNTS, "group"
+                assert key.FEE_CELL < row.cell or key.FEE_CELL >= end, "group"
+                assert key.INSURANCE_CELL < row.cell or key.INSURANCE_CELL >= end, "group"
             else:
                 assert row.amount <= key.MARKETS, "market"
         assert row.kind != CLOSE or row.amount == 1, "amount of a close"
@@ -259,17 +276,51 @@ def _queue(start: uint256, first: bool, beta: uint256, gamma: uint256) -> (Fract
 
 
 @internal
+@pure
+def _opens_group(amount: uint256) -> bool:
+    """
+    @return Whether it is the amount of a group's opening: room, two cells or more, and one of the key's modules.
+    """
+    if amount < 2**17:
+        return False
+    for largest: uint256 in key.LARGEST_GROUPS:
+        if amount % 2**16 == largest % 2**16 and amount <= largest:
+            return True
+    return False
+
+
+@internal
 @view
 def _check_totals(start: uint256):
     """
     @notice Sums over the book, as many as they may be (circuits/margin/totals.py): numbers of accounts first, what may
-            be negative last. Without options the positions of every market sum to zero.
+            be negative last.
     """
     for i: uint256 in range(key.TOTALS):
         total: int256 = words.signed_word(start + 32 * i)
         most: int256 = convert(key.CELLS, int256) if i < key.COUNTS else 2**192
         assert total <= most and total >= (-most if i >= key.TOTALS - key.SIGNED else 0), "totals"
-    assert words.word(start + 32 * key.TOTALS) == 0, "unsettled"
+
+
+@internal
+@view
+def _unsettled(start: uint256, time: uint256, others: Fraction, beta: uint256, gamma: uint256) -> Fraction:
+    """
+    @notice What the positions of each market sum to: without options nothing is told, and all of them to zero.
+    @param time Of the last tick: what has not expired by then sums to zero too.
+    @return The other terms with the sum of -left / (gamma - tuple) over the markets that have something left.
+    """
+    assert words.word(start) == key.UNSETTLED, "unsettled"
+    terms: Fraction = others
+    if key.UNSETTLED > 0:
+        for market: uint256 in range(key.MARKETS):
+            left: int256 = words.signed_word(start + 32 + 32 * market)
+            if left != 0:
+                assert left < LEFT_LIMIT and left > -LEFT_LIMIT, "unsettled"
+                assert instruments.has_expired(market, time), "unsettled: not expired"
+                tuple: uint256 = uint256_addmod(uint256_mulmod(market, beta, R), key.POSITIONS_TAG, R)
+                terms = self._added(terms, self._element(-left), uint256_addmod(gamma, R - tuple, R))
+    return terms
 
 
 @internal
@@ -280,7 +331,7 @@ def _orders(start: uint256, time: uint256, others: Fraction, beta: uint256, gamm
     @return The other terms with the sum of fills / (gamma - tuple) over the rows, and where the statement goes on.
     """
     count: uint256 = words.word(start)
-    assert count > 0, "orders"
+    assert count > 0 or key.ASSETS > 0, "orders"
     at: uint256 = start + 32
     terms: Fraction = others
     for i: uint256 in range(count, bound=key.MAX_STATEMENT // words.ORDER):
@@ -356,6 +407,17 @@ def _oracle_row(at: uint256, market: uint256) -> words.OracleRow:
     assert row.price > 0 and row.price < PRICE_LIMIT, "oracle price"
     assert row.index < INDEX_LIMIT and row.index > -INDEX_LIMIT, "oracle index"
     return row
+
+
+@internal
+@pure
+def _added(others: Fraction, count: uint256, x: uint256) -> Fraction:
+    """
+    @return The others plus count / x.
+    """
+    weight: uint256 = uint256_mulmod(count, others.denominator, R)
+    numerator: uint256 = uint256_addmod(uint256_mulmod(others.numerator, x, R), weight, R)
+    return Fraction(numerator=numerator, denominator=uint256_mulmod(others.denominator, x, R))
 
 
 @internal

@@ -73,10 +73,10 @@ class Chain:
             self._state.set_account_balance(self.state, address, U256(RICH))
         return made
 
-    def address_of_next(self, sender: LocalAccount) -> bytes:
-        """Where the contract of an account's next deployment will be."""
+    def address_of_next(self, sender: LocalAccount, after: int = 0) -> bytes:
+        """Where the contract of an account's next deployment will be, or of one after so many others."""
         address = self._address(sender)
-        nonce = self._state.get_account(self.state, address).nonce
+        nonce = Uint(int(self._state.get_account(self.state, address).nonce) + after)
         return bytes(self._message.compute_contract_address(address, nonce))
 
     def deploy(self, sender: LocalAccount, code: bytes) -> Receipt:

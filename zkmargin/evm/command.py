@@ -88,6 +88,7 @@ def submit(folder: Path, fork: str, out: Path | None, as_json: bool) -> None:
     if len(rollup.history.rules) > 1:
         raise StoreError(f"{folder}: its batches have several keys, and the chain in this process has one verifier")
     chain, spent = LocalL1(rollup.key, fork), []
+    chain.expect(row for number in numbers for row in rollup.store.batch(number).statement.l1)
     for number in numbers:
         batch = rollup.store.batch(number)
         proof, signatures = batch.proof or b"", rollup.signatures(number)

@@ -1,7 +1,7 @@
 """Puts the arbiter of a key on a chain."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -11,7 +11,7 @@ from eth_utils import keccak
 
 from verifier.evm.contracts import Contracts
 from zkmargin.evm.chain import Chain
-from zkmargin.evm.compile import compile_contract, creation_of
+from zkmargin.evm.compile import compile_contract, compile_rollup, creation_of
 from zkmargin.evm.contract import Contract
 
 VERIFY = keccak(b"verify(bytes,bytes)")[:4]
@@ -57,19 +57,22 @@ class Terms:
     notice: int = 10 * DAY
     fresh: int = HOUR
     least_deposit: int = 1_000_000
+    assets: tuple[bytes, ...] = ()
 
-    def arguments(self, verifier: bytes) -> tuple[Any, ...]:
+    def arguments(self, verifier: bytes, leaving: bytes) -> tuple[Any, ...]:
         """Of the constructor, in order."""
         people = (self.token, self.operator, self.governor, verifier, sorted(self.signers), self.threshold)
-        return (*people, self.queue, self.claims, self.notice, self.fresh, self.least_deposit)
+        return (*people, self.queue, self.claims, self.notice, self.fresh, self.least_deposit, leaving, self.assets)
 
 
 def deploy_rollup(
     chain: Chain, sender: LocalAccount, sources: Mapping[str, str], verifier: bytes, terms: Terms
 ) -> Contract:
-    """The rollup contract on a verifier that is there."""
-    compiled = compile_contract("rollup.vy", sources)
-    return Contract.deploy(chain, sender, compiled, *terms.arguments(verifier))
+    """The rollup contract on a verifier that is there, and the contract of its code for leaving before it."""
+    rollup, leaving = compile_rollup(sources)
+    ways_out = Contract.deploy(chain, sender, leaving)
+    made = Contract.deploy(chain, sender, rollup, *terms.arguments(verifier, ways_out.address))
+    return replace(made, gas=made.gas + ways_out.gas)
 
 
 def token_source() -> str:

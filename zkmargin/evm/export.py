@@ -16,7 +16,7 @@ from verifier.errors import InvalidKey
 from verifier.evm.contracts import contracts_of, rollup_sources
 from verifier.key import VerifyingKey
 from verifier.margin import decode_parameters, load_key
-from zkmargin.evm.compile import Compiled, compile_contract, creation_of
+from zkmargin.evm.compile import Compiled, compile_contract, compile_rollup, creation_of
 from zkmargin.evm.exit import open_cell, rebuild
 
 SELECTOR = 4
@@ -28,16 +28,18 @@ def export_contracts(key: VerifyingKey, folder: Path) -> dict[str, Any]:
     (folder / "sources").mkdir(parents=True, exist_ok=True)
     for name, text in (contracts.sources | sources).items():
         (folder / "sources" / name).write_text(text)
-    verifier, rollup = compile_contract("verifier.vy", contracts.sources), compile_contract("rollup.vy", sources)
+    verifier, (rollup, leaving) = compile_contract("verifier.vy", contracts.sources), compile_rollup(sources)
     emitted = {"transcript": contracts.transcript}
     emitted |= {f"evaluator-{i}": code for i, code in enumerate(contracts.evaluators)}
     files = {name: {"bytecode": "0x" + creation_of(code).hex()} for name, code in emitted.items()}
     files["verifier"] = _described(verifier, {"transcript": "address", "evaluators": "addresses, in order"})
+    files["leaving"] = _described(leaving, {})
     files["rollup"] = _described(rollup, {part["name"]: part["type"] for part in _constructor(rollup)})
     for number, (name, content) in enumerate(files.items()):
         (folder / f"{number}-{name}.json").write_text(json.dumps(content, indent=1))
     sizes = {name: len(code) for name, code in emitted.items()}
-    sizes |= {"verifier": verifier.runtime_size, "rollup": rollup.runtime_size}
+    compiled = {"verifier": verifier, "leaving": leaving, "rollup": rollup}
+    sizes |= {name: contract.runtime_size for name, contract in compiled.items()}
     return {"key": key.digest.hex(), "folder": str(folder), **{f"{name}, bytes": size for name, size in sizes.items()}}
 
 

@@ -1,15 +1,17 @@
 """A rollup's batches on a chain in this process: token, contracts, owners' requests, oracles' entries, submissions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from eth_account.signers.local import LocalAccount
 
+from circuits.margin.assets import asset_of
 from circuits.margin.cell import GROUP_MAX as BLOCK
 from circuits.margin.cell import ROOM_UNIT
-from circuits.margin.statement import L1_KINDS, L1Row, Statement
-from verifier.evm.contracts import contracts_of, rollup_sources, room_for_statement
+from circuits.margin.modules import CROSS
+from circuits.margin.statement import ASSET_UNIT, L1_KINDS, L1Row, Statement
+from verifier.evm.contracts import attests_scenarios, contracts_of, rollup_sources, room_for_statement
 from verifier.key import VerifyingKey
 from verifier.margin import decode_parameters
 from zkmargin.evm.chain import CHAIN_ID, Chain, Reverted
@@ -23,7 +25,7 @@ from zkmargin.store import StoreError
 FUNDS = 1 << 62
 ORACLES, THRESHOLD = 3, 2
 YEARS = 3650 * DAY  # a tape's time passes faster than that of a chain
-OPEN, CLOSE, DEPOSIT = (L1_KINDS[name] for name in ("open", "close", "deposit"))
+OPEN, CLOSE, DEPOSIT, SUPPLY = (L1_KINDS[name] for name in ("open", "close", "deposit", "supply"))
 
 
 def owner_name(cell: int) -> str:
@@ -33,9 +35,9 @@ def owner_name(cell: int) -> str:
 
 @cache
 def rollup_address() -> bytes:
-    """Where the rollup contract of every such chain is: the first contract of an account of its own."""
+    """Where the rollup contract of every such chain is: an account of its own makes it, behind its code for leaving."""
     chain = Chain()
-    return chain.address_of_next(chain.account("rollup"))
+    return chain.address_of_next(chain.account("rollup"), after=1)
 
 
 @dataclass(frozen=True)
@@ -48,30 +50,36 @@ class Spent:
 
 
 class LocalL1:
-    """The chain with the contracts of a key; deployment: their gas by name."""
+    """The chain with the contracts of a key; deployment: their gas by name; markets: of cells that assets are supplied
+    to, and 1."""
 
     def __init__(self, key: VerifyingKey, fork: str = "prague") -> None:
-        parameters, _ = decode_parameters(key.parameters)
+        parameters, shape = decode_parameters(key.parameters)
+        self.attests_scenarios = attests_scenarios(parameters, shape)
         self.longest_statement = room_for_statement(key)
         self.parameters, self.chain = parameters, Chain(fork, parameters.genesis_time + 1)
         self.operator, self.governor = self.chain.account("operator"), self.chain.account("governor")
         self.oracles = [self.chain.account(f"oracle {i}") for i in range(ORACLES)]
-        self.token = Contract.deploy(
-            self.chain, self.operator, compile_contract("token.vy", {"token.vy": token_source()})
+        source = compile_contract("token.vy", {"token.vy": token_source()})
+        self.token, *self.assets = (
+            Contract.deploy(self.chain, self.operator, source) for _ in range(1 + len(parameters.assets))
         )
         arbiter = deploy_verifier(self.chain, self.operator, contracts_of(key))
         signers = tuple(map(_address, self.oracles))
         people = (self.token.address, _address(self.operator), _address(self.governor), signers, THRESHOLD)
-        terms = Terms(*people, queue=YEARS, notice=2 * YEARS, fresh=YEARS, least_deposit=1)
+        tokens = tuple(token.address for token in self.assets)
+        terms = Terms(*people, queue=YEARS, notice=2 * YEARS, fresh=YEARS, least_deposit=1, assets=tokens)
         deployer = self.chain.account("rollup")
         self.rollup = deploy_rollup(self.chain, deployer, rollup_sources(key), arbiter.address, terms)
         self.deployment = {**arbiter.gas, "rollup": self.rollup.gas}
         self._funded: set[str] = set()
+        self.markets: dict[int, int] = {}
 
     def calldata(self, statement: Statement, proof: bytes, signatures: Sequence[str] = ()) -> bytes:
         """submit_batch with the entries of oracles who saw what the statement says; signatures: of its orders."""
         told = signatures_of(signatures)
-        told = entries(statement.oracle, self.oracles[:THRESHOLD], CHAIN_ID, self.rollup.address) + told
+        scenarios = statement.scenarios if self.attests_scenarios else None
+        told = entries(statement.oracle, self.oracles[:THRESHOLD], CHAIN_ID, self.rollup.address, scenarios) + told
         return self.rollup.calldata("submit_batch", verify_calldata(statement.encode(), proof), told)
 
     def submit(self, statement: Statement, proof: bytes, signatures: Sequence[str] = ()) -> Spent:
@@ -106,15 +114,25 @@ class LocalL1:
                 raise StoreError(
                     f"L1 row {first.queue}: on L1 a group begins at a multiple of {BLOCK}, not at cell {cell}"
                 )
-            room, tokens = first.amount // ROOM_UNIT, self._tokens(rows[1].amount)
-            return self.rollup.transact(owner, "open_group", block, room, tokens).gas
+            room, rest = divmod(first.amount, ROOM_UNIT)
+            members = [self.markets.get(first.cell + i, 0) for i in range(1, room)] if self.assets else []
+            asked = block, room, rest + CROSS.id, self._tokens(rows[1].amount), members
+            return self.rollup.transact(owner, "open_group", *asked).gas
         if first.kind == OPEN:
             return self.rollup.transact(owner, "open_account", cell, first.amount - 1, self._tokens(rows[1].amount)).gas
         if first.kind == CLOSE:
             return self.rollup.transact(owner, "request_close", cell).gas
+        if asset_of(first.kind) is not None:
+            name = "supply" if first.kind % ASSET_UNIT == SUPPLY else "request_redemption"
+            return self.rollup.transact(owner, name, cell, first.amount).gas
         if first.kind == DEPOSIT:
             return self.rollup.transact(owner, "deposit", cell, self._tokens(first.amount)).gas
         return self.rollup.transact(owner, "request_withdrawal", cell, first.amount).gas
+
+    def expect(self, rows: Iterable[L1Row]) -> None:
+        """The rows of all batches, before the first: owners of groups say at their opening where assets will be."""
+        markets = {row.cell: asset_of(row.kind) for row in rows}
+        self.markets |= {cell: market + 1 for cell, market in markets.items() if market is not None}
 
     def _tokens(self, units: int) -> int:
         """The fewest that a deposit of so many units takes."""
@@ -125,8 +143,9 @@ class LocalL1:
         account = self.chain.account(name)
         if name not in self._funded:
             self._funded.add(name)
-            self.token.transact(account, "mint", _address(account), FUNDS)
-            self.token.transact(account, "approve", self.rollup.address, FUNDS)
+            for token in (self.token, *self.assets):
+                token.transact(account, "mint", _address(account), FUNDS)
+                token.transact(account, "approve", self.rollup.address, FUNDS)
         return account
 
 
