@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests.evm.test_rollup_contract import ALICE, PRICE, SHAPE, rules
+from tests.evm.test_rollup_contract import ALICE, HOSTILE, PRICE, SHAPE, rules
 from tests.evm.venue import UNIT, Venue, address_of
 from verifier.evm.contracts import rollup_sources
 from zkmargin.evm.chain import Reverted
@@ -71,3 +71,23 @@ def test_it_is_a_contract(venue: Venue) -> None:
     arguments = venue.terms.arguments(venue.verifier, bytes(20))
     with pytest.raises(Reverted):
         Contract.deploy(venue.chain, venue.operator, compile_rollup(rollup_sources(venue.key.verifying))[0], *arguments)
+
+
+def test_the_lock_is_one() -> None:
+    """A token that calls the handed-on code while the rollup pays."""
+    venue = Venue(rules(), SHAPE, HOSTILE.read_text().replace("withdraw", "settle"))
+    mallory = venue.owner("mallory")
+    for name, *arguments in (("open_account", ALICE, 0, 5 * UNIT), ("request_withdrawal", ALICE, UNIT)):
+        venue.rollup.transact(mallory, name, *arguments)
+    venue.advance(venue.tick((PRICE, 0)), *venue.queued())
+    venue.rollup.transact(mallory, "request_withdrawal", ALICE, UNIT)
+    venue.chain.wait(venue.terms.queue + 1)
+    venue.rollup.transact(mallory, "freeze")
+    venue.chain.wait(venue.terms.claims + 1)
+    venue.rollup.transact(mallory, "settle", address_of(mallory))
+    venue.token.transact(mallory, "turn", True, 0)
+    with pytest.raises(Reverted):
+        venue.rollup.transact(mallory, "withdraw", address_of(mallory))
+    venue.token.transact(mallory, "turn", False, 0)
+    venue.rollup.transact(mallory, "withdraw", address_of(mallory))
+    assert venue.holds(venue.rollup.address) == 4 * UNIT
