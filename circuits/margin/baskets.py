@@ -26,7 +26,8 @@ def add_baskets(table: Table, row: Row, leg: Leg, parameters: Parameters) -> Non
     table.require("closing", closing - victim * (1 - more))
     before = more.at(-1)
     table.require("more_victim", row.second * more * (1 - victim))
-    table.require("more_portfolio", row.second * more * (1 - leg.rest.scanned))
+    # of the last part as well: the offset of a cell that is no member is free, and with it the group it claims
+    table.require("more_portfolio", row.second * (more + before) * (1 - leg.rest.scanned))
     table.require("more_goes_on", row.first * (more - before))
     table.require("more_liquidates", row.first * more * (1 - row.kind["liquidate"]))
     table.require("more_tick", row.first * more * (query("tick") - query("tick").at(-1)))

@@ -138,13 +138,13 @@ def _check_l1(statement: Statement, parameters: Parameters, shape: Shape) -> Non
 def most_room(portfolio: Portfolio | None, groups: int, scenarios: int, sweep: bool) -> int:
     """Cells of the largest group that tables of so many rows can pass, and judge before and after where it is a
     portfolio, and once more where the batch ends with a sweep: with a larger one, a withdrawal could be neither paid
-    nor refused."""
+    nor refused. 1 where there is no room for a portfolio with members."""
     if portfolio is None:
         return min(GROUP_MAX, groups)
     fixed = block_rows(0, portfolio.scenarios, True, True)
     swept = block_rows(0, portfolio.scenarios, False, False) if sweep else 0
     members = 2 * ((scenarios - fixed - swept) // (2 if sweep else 1))
-    return min(GROUP_MAX, groups, 1 + members)
+    return min(GROUP_MAX, groups, 1 + max(members, 0))
 
 
 def _check_open(row: L1Row, name: str, parameters: Parameters, shape: Shape) -> None:

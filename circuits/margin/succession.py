@@ -10,6 +10,7 @@ from typing import Any
 from circuits.margin.parameters import Parameters, Shape
 from circuits.margin.reading import exact_fields
 from circuits.margin.statement import OracleRow
+from circuits.margin.statement_rules import most_room
 from circuits.margin.tiers import ParameterError, check_integer
 
 KEPT_PARAMETERS = ("fee_cell", "insurance_cell", "genesis_time")
@@ -65,10 +66,18 @@ def check_succession(before: tuple[Parameters, Shape], after: tuple[Parameters, 
     if old.cadence is not None and new.cadence is None:
         raise ParameterError("cadence", "cells say when accounts are due, and it stays")
     _check_portfolios(old, new, start)
+    _check_rooms(before, after)
     known = {module.id: module.name for module in new.modules}
     for module in old.modules:
         if known.get(module.id) != module.name:
             raise ParameterError("modules", f"{module.name} judges groups, and stays")
+
+
+def _check_rooms(before: tuple[Parameters, Shape], after: tuple[Parameters, Shape]) -> None:
+    """A sweep judges portfolios once more: it may come with a larger table alone, or the largest could not move."""
+    was, becomes = (most_room(of.portfolio, s.groups, s.scenarios, s.sweep) for of, s in (before, after))
+    if before[1].scenarios and before[0].portfolio is not None and becomes < was:
+        raise ParameterError("shape.scenarios", f"more with a sweep, as portfolios were promised {was} cells")
 
 
 def _check_portfolios(old: Parameters, new: Parameters, start: int) -> None:

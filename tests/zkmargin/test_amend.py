@@ -284,6 +284,14 @@ def test_what_may_not_change(message: str, rules: dict[str, Any], sizes: dict[st
         check_succession((OLD, SMALL), (replace(amended(), **rules), replace(SMALL, **sizes)), START)
 
 
+def test_a_sweep_comes_with_room_for_the_largest_portfolio() -> None:
+    """With the same table a portfolio that was promised 59 cells could neither be paid nor refused, nor swept."""
+    tight, wide = replace(SMALL, scenarios=64), replace(SMALL, scenarios=256, sweep=True)
+    check_succession((OLD, tight), (OLD, wide), START)
+    with pytest.raises(ParameterError, match=r"shape\.scenarios: more with a sweep, as portfolios were promised 59"):
+        check_succession((OLD, tight), (OLD, replace(tight, sweep=True)), START)
+
+
 def test_a_module_that_judges_groups_stays() -> None:
     old = replace(OLD, modules=(Directional(300, 2),))
     check_succession((old, SMALL), (replace(old, modules=(Directional(600, 3),)), SMALL), START)

@@ -283,6 +283,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     ),
     "transitions.more_victim": (
         "transitions.more_liquidates",
+        "transitions.more_portfolio",
         "transitions.one_portfolio",
     ),
     "transitions.more_portfolio": (
@@ -293,7 +294,10 @@ ALSO: dict[str, tuple[str, ...]] = {
         "transitions.base_maintenance",
         "transitions.base_worst",
     ),
-    "transitions.more_liquidates": ("transitions.one_portfolio",),
+    "transitions.more_liquidates": (
+        "transitions.more_portfolio",
+        "transitions.one_portfolio",
+    ),
     "transitions.more_tick": (
         "bus.oracle",
         "transitions.tick_step",

@@ -5,19 +5,22 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from random import Random
+from unittest.mock import patch
 
 import pytest
 
-from circuits.margin.cell import Cell
+from circuits.margin.cell import ACCOUNT, Cell
 from circuits.margin.modules import CROSS, PORTFOLIO
 from tests.circuits.margin.groups_story import BTC, CELLS, ETH, SHAPE, first_tick, group, parameters
 from tests.circuits.margin.test_groups_attacks import forged, machine
 from tests.circuits.margin.test_groups_random import paper_of
+from zkmargin import witness
 from zkmargin.batch import BatchBuilder
 from zkmargin.machine import Machine
+from zkmargin.recorder import Recorder, Values
 from zkmargin.risk import next_action
 from zkmargin.rules import Refused
-from zkmargin.state import State, Step
+from zkmargin.state import Leg, State, Step
 from zkmargin.transactions import Liquidate, Taken, encode, parse
 
 HEDGE, THIN = (57, 58), (29, 30)
@@ -112,6 +115,38 @@ def test_a_basket_that_goes_on_with_another_account() -> None:
     other = machine().transition(Liquidate(2, 29, 500, 50_000, 0))
     found = forged(first, replace(other, continues=True, base=first.base))
     assert "transitions.one_portfolio" in found
+
+
+BYSTANDER = 61  # an account of one cell, far from any liquidation
+
+
+def exchanged(made: Machine, part: Taken, first: Step) -> Step:
+    """A part of a basket that nobody asked a rule about."""
+    a, b = made.context.pair(part.a, part.b)
+    delta = part.size if b.before.position > 0 else -part.size
+    legs = a.moved(-part.cash, delta), b.moved(part.cash, -delta)
+    rules = {"rule_a": "initial", "rule_b": "reducing", "base": first.base}
+    return Step("liquidate", 1, *legs, part.size, delta, part.cash, **rules)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("last", [Taken(2, BYSTANDER, 1, 100, 0), Taken(2, BYSTANDER, 500, 37_500, 0)])
+def test_a_basket_that_ends_with_a_cell_that_is_no_member(last: Taken) -> None:
+    """The offset of such a cell is free: it may say that it is as far behind the portfolio's head as it is. So a
+    portfolio would pay the whole band and be judged by nobody, and a healthy account lose what it has."""
+    honest = witness.grouped
+
+    def grouped(leg: Leg | None, place: int, step: Step, recorder: Recorder) -> Values:
+        values = honest(leg, place, step, recorder)
+        claims = leg is not None and leg is step.b and leg.address == BYSTANDER and step.base is not None
+        return values | ({"offset": BYSTANDER - step.base.group} if claims and step.base else {})
+
+    with patch.dict(CELLS, {BYSTANDER: Cell(1_000_000, 500, 0, BTC, ACCOUNT)}):
+        made = machine()
+        first = replace(exchanged(made, Taken(2, 57, 800, -100_000, 0), steps()[0]), more=True)
+        made.state.write(first)
+        with patch.object(witness, "grouped", grouped):
+            found = forged(first, replace(exchanged(made, last, first), continues=True))
+    assert found == {"transitions.more_portfolio"}
 
 
 def test_a_basket_judged_by_what_is_left() -> None:

@@ -157,3 +157,13 @@ def test_the_largest_group_is_paid_where_a_batch_ends_with_a_sweep() -> None:
     for transaction in (first_tick(), Form(2, most, 0, "portfolio"), *joins, Deposit(3, 1000, 1), Withdraw(3, 10, 2)):
         assert builder.add(transaction) is None
     assert builder.finish().sweep is not None
+
+
+@pytest.mark.parametrize("sweep", [False, True])
+def test_a_table_without_room_for_a_portfolio_has_room_for_none(sweep: bool) -> None:
+    made, shape = parameters(), Shape(64, 64, 8, True, groups=64, scenarios=32, sweep=sweep)
+    assert most_room(made.portfolio, shape.groups, shape.scenarios, shape.sweep) == 1
+    builder = BatchBuilder(State.genesis(made), made, shape)
+    assert builder.add(first_tick()) is None
+    refusal = builder.add(Form(2, 2, 0, "portfolio"))
+    assert refusal is not None and refusal.code == "room"
