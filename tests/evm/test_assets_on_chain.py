@@ -43,6 +43,8 @@ class AssetVenue(GroupVenue):
 
     def money(self, name: str) -> int:
         address = address_of(self.owner(name))
+        if self.rollup.call("frozen_at") == 0:
+            self.rollup.transact(self.operator, "pay_waiting", address)
         self.rollup.transact(self.operator, "withdraw", address)
         return self.holds(address) - 10**6 * UNIT
 
@@ -118,6 +120,36 @@ def test_a_cell_that_was_of_the_asset_is_not_of_it_for_ever(venue: AssetVenue) -
     venue.advance(venue.tick_of(PRICE, P_ETH), *venue.queued())
     venue.ask("dave", "open_group", 2, 4, 1, UNIT, [])
     refused(venue, "no asset", "dave", "supply", 130, UNIT)
+
+
+def test_a_withdrawal_of_what_others_have_borrowed_waits(venue: AssetVenue) -> None:
+    """Bob's 400 are in his account, so his withdrawal cannot be refused, and 101 in the vault: he has those at once,
+    and the rest before whoever withdraws later, of what is paid in."""
+    venue.money("alice")
+    bob, carol = owner(venue, "bob"), owner(venue, "carol")
+    before = venue.money("bob")
+    venue.ask("bob", "request_withdrawal", BOB, 400 * UNIT)
+    venue.advance(venue.tick_of(PRICE, P_ETH), *venue.queued())
+    assert venue.statements[-1].l1[0].outcome == 1
+    assert venue.money("bob") == before + 101 * UNIT and venue.rollup.call("vault") == 0
+    assert venue.rollup.call("claims", bob) == venue.rollup.call("claims_in_all") == 299 * UNIT
+    venue.ask("alice", "deposit", ETHER, 100 * UNIT)
+    venue.ask("carol", "request_withdrawal", CAROL, UNIT)
+    venue.advance(venue.tick_of(PRICE, P_ETH), *venue.queued())
+    assert venue.rollup.call("payable_to", carol) == 0 and venue.rollup.call("claims", carol) == UNIT
+    assert venue.money("bob") == before + 201 * UNIT and venue.money("bob") == before + 201 * UNIT
+    venue.ask("alice", "deposit", ETHER, 50 * UNIT)  # not consumed, so it is hers
+    assert venue.money("bob") == before + 201 * UNIT and venue.holds(venue.rollup.address) == 50 * UNIT
+    stop(venue)
+    refused(venue, "frozen", "bob", "pay_waiting", bob)
+    assert venue.money("bob") == before + 201 * UNIT
+    venue.rollup.transact(venue.operator, "refund", venue.state.queue)
+    leave_all(venue)
+    assert venue.rollup.call("claims_in_all") == (199 + 1) * UNIT
+    assert venue.rollup.call("forfeited", ETH) == 20 * UNIT  # of her 50: she still owes 200
+    tokens = venue.tokens("bob")
+    settle(venue)
+    assert abs(venue.tokens("bob") - tokens - 20 * UNIT * 199 // 200) <= 1 and venue.money("bob") == before + 201 * UNIT
 
 
 Change = Callable[[Statement], Statement]

@@ -76,6 +76,15 @@ def test_other_statements(name: str) -> None:
         assert arbiter().refusal(told.encode(), proof) == THE_PROOF
 
 
+def test_words_that_say_nothing() -> None:
+    """Neither scenarios nor a sweep nor orders: it is told by nothing, so that statements have one encoding."""
+    _, _, statement, proof = proven(1, True, False)
+    told = replace(statement, orders=()).encode() + bytes(64)
+    with pytest.raises(InvalidStatement, match="say nothing"):
+        Statement.decode(told)
+    assert arbiter().refusal(told, proof) not in (None, THE_PROOF)
+
+
 def test_mutated_pairs() -> None:
     rng = Random(5)
     key, _, statement, proof = proven(1, True, False)

@@ -14,6 +14,7 @@ import words
 uses: ledger
 uses: queue
 
+WITHDRAW: constant(uint256) = 4
 REDEEM: constant(uint256) = 6  # and 16 times the market of the asset
 
 event AssetPaid:
@@ -57,10 +58,26 @@ def withdraw_asset(market: uint256, owner: address):
     log AssetPaid(market=market, owner=owner, amount=amount)
 
 
+@external
+def pay_waiting(owner: address):
+    """
+    @notice Makes what an owner withdrew and the vault did not hold payable, as far as it holds it by now. After a freeze
+            it is a claim as others are.
+    """
+    assert ledger.frozen_at == 0, "frozen"
+    paid: uint256 = min(ledger.claims[owner], ledger.vault)
+    ledger.claims[owner] -= paid
+    ledger.claims_in_all -= paid
+    ledger.vault -= paid
+    ledger.pay(owner, paid)
+
+
 @internal
 def move(sweep: uint256, rows: uint256, count: uint256):
     """
-    @notice What a statement says is supplied before the batch is what the batch before left.
+    @notice What a statement says is supplied before the batch is what the batch before left. Withdrawals too: who has
+            borrowed against an asset has the currency of others, so the vault may not hold one that cannot be refused.
+            What it does not hold waits as a claim, before whatever is withdrawn later.
     @param sweep Where the statement says that there is none, orders and then what is supplied behind it; rows: of the
            queue, so many, which are what was queued.
     """
@@ -79,6 +96,13 @@ def move(sweep: uint256, rows: uint256, count: uint256):
         elif row.kind % 16 == REDEEM and row.outcome == 1:
             ledger.supplied[market] -= row.amount
             ledger.pay_asset(market, ledger.queue[index].owner, row.amount)
+        elif row.kind == WITHDRAW and row.outcome == 1:
+            owner: address = ledger.queue[index].owner
+            paid: uint256 = min(row.amount, ledger.vault - min(ledger.vault, ledger.claims_in_all))
+            ledger.vault -= paid
+            ledger.pay(owner, paid)
+            ledger.claims[owner] += row.amount - paid
+            ledger.claims_in_all += row.amount - paid
         index += 1
         at += words.ROW
 

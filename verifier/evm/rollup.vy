@@ -307,6 +307,7 @@ def submit_batch(judged: Bytes[limits.LONGEST_CALL], entries: Bytes[limits.LONGE
     withdrawn: uint256 = self._consume(at + 64, queued)
     if limits.ASSET_COUNT > 0:
         assets.move(sweep, at + 64, queued)
+        withdrawn = 0  # that is done with
     if limits.SWEPT > 0:
         self._share_losses(sweep, withdrawn)
     if withdrawn > 0:

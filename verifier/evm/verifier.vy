@@ -110,6 +110,8 @@ def __default__() -> Bytes[32]:
             at += 32
         assert words.word(at) == key.SWEEP, "sweep"
         at += 32
+        if key.VECTOR + key.SWEEP + key.ASSETS == 0:
+            assert at != STATEMENT + size, "words that say nothing"
     if key.SWEEP > 0:
         scalars[key.TICK] = last.tick
         self._check_totals(at)
