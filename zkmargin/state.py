@@ -183,7 +183,7 @@ class State:
 
     @contextmanager
     def tentative(self) -> Iterator[None]:
-        """What is written within is taken back at its end."""
+        """What is written within is taken back at its end; no cell may be emptied within."""
         cells, fees, supplied = self.cells, (self.trade_fees, self.liquidation_fees), dict(self._supplied)
         self.cells = cast("dict[int, int]", ChainMap({}, cells))
         try:

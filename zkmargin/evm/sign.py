@@ -13,7 +13,7 @@ from zkmargin.evm.orders import signed
 from zkmargin.machine import Machine
 from zkmargin.rules import Refused
 from zkmargin.state import State
-from zkmargin.transactions import Liquidate, Order, Trade, Transaction
+from zkmargin.transactions import Liquidate, Order, Taken, Trade, Transaction
 
 FAR = (1 << 40) - 1  # the last expiry
 
@@ -42,15 +42,18 @@ class Owners:
     def _ordered(self, transaction: Transaction) -> Transaction:
         if not isinstance(transaction, Trade | Liquidate) or transaction.size <= 0:
             return transaction
-        cash, fees = transaction.cash, (0, 0)
-        if isinstance(transaction, Trade):
-            side, fees = transaction.direction, (transaction.fee_a, transaction.fee_b)
-        else:
-            side = -1 if self.state.cell(transaction.b).position < 0 else 1
-        orders = [self._order(transaction.a, side * transaction.size, cash, fees[0])]
-        if isinstance(transaction, Trade):
-            orders.append(self._order(transaction.b, -side * transaction.size, -cash, fees[1]))
-        return msgspec.structs.replace(transaction, orders=tuple(orders))
+        if isinstance(transaction, Liquidate):
+            then = tuple(msgspec.structs.replace(part, orders=(self._taken(part),)) for part in transaction.then)
+            return msgspec.structs.replace(transaction, orders=(self._taken(transaction),), then=then)
+        change, cash = transaction.direction * transaction.size, transaction.cash
+        bought = self._order(transaction.a, change, cash, transaction.fee_a)
+        sold = self._order(transaction.b, -change, -cash, transaction.fee_b)
+        return msgspec.structs.replace(transaction, orders=(bought, sold))
+
+    def _taken(self, part: Liquidate | Taken) -> Order:
+        """Of a liquidator: to the side of the position that he takes a part of."""
+        side = -1 if self.state.cell(part.b).position < 0 else 1
+        return self._order(part.a, side * part.size, part.cash, 0)
 
     def _order(self, cell: int, change: int, cash: int, fee: int) -> Order:
         """The worst price and the highest fee that it allows are those that it has."""
