@@ -8,7 +8,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from circuits.margin.cell import GROUP_MAX, unpack
-from circuits.margin.modules import PORTFOLIO
+from circuits.margin.modules import CROSS, PORTFOLIO
 from circuits.margin.parameters import Market, Parameters, Shape
 from circuits.margin.portfolio import Instrument, Option, Portfolio
 from circuits.margin.statement import Statement
@@ -198,6 +198,26 @@ def test_an_option_leaves_at_its_last_price(
     assert 0 <= claims[2] - (200 + gained[1]) * UNIT <= least * 2 * UNIT >> 16 or not least
     assert abs(claims[0] - (100 + gained[0] - gained[1]) * UNIT) <= least * 2 * UNIT
     assert vault - 2 <= sum(claims) <= vault
+
+
+def test_no_more_portfolios_than_a_sweep_has_room_for() -> None:
+    """Each asks for a member to be there, and every batch sweeps all of them: with more, none would have a proof."""
+    venue = OptionVenue(parameters(), replace(SHAPE, cells=512))
+    alice = venue.owner("alice")
+    with pytest.raises(Reverted, match="no room in a sweep"):
+        for number in range(1, 8):
+            venue.rollup.transact(alice, "open_group", number, 3, PORTFOLIO.id, UNIT, [])
+    venue.rollup.transact(alice, "open_group", 6, 3, CROSS.id, UNIT, [])  # which has no scenarios
+    first, heads = venue.tick_at(PRICE, P_CALL), [number * GROUP_MAX for number in range(1, 7)]
+    rows = zip(heads, venue.queued()[::2], venue.queued()[1::2], strict=True)
+    batch = venue.batch(
+        first, *(step for head, *row in rows for step in (row[0], Join(head, 0), Join(head, 1), row[1]))
+    )
+    assert len(batch.l1) == 12
+    for _ in range(2):
+        venue.rollup.transact(alice, "request_withdrawal", heads[4] + 1, UNIT)
+    for request, outcome in zip(venue.queued(), (1, 0), strict=True):
+        assert venue.batch(venue.tick_at(PRICE, P_CALL), request).l1[0].outcome == outcome
 
 
 def test_a_settlement_that_the_operator_would_like(venue: OptionVenue) -> None:

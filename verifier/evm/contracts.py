@@ -90,7 +90,7 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     entries_of_a_tick = MOST_SIGNERS * WORD * (3 + 2 * markets)
     signatures = WORD * 3 * min(shape.orders, statement // (WORD * ORDER_WORDS))
     totals = [field.name for field in fields(Totals)]
-    largest = _largest_groups(parameters, shape)
+    largest, swept = _largest_groups(parameters, shape), _swept_modules(parameters, shape)
     constants = {
         "MARKETS": markets,
         "ACCOUNTS": shape.accounts,
@@ -100,6 +100,7 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
         "SCANNED": int(shape.scenarios > 0),
         "SCENARIOS": 1 if parameters.portfolio is None else parameters.portfolio.scenarios,
         "ATTESTED": int(attests_scenarios(parameters, shape)),
+        "SCAN_ROWS": shape.scenarios if swept else 0,
         "SWEPT": WORD * (1 + len(totals) + _unsettled(parameters)) if shape.sweep else 0,
         "EQUITY": WORD * totals.index("equity"),
         "FEES": WORD * totals.index("fees"),
@@ -112,7 +113,8 @@ def rollup_sources(key: VerifyingKey, longest_statement: int | None = None) -> d
     }
     limits = "".join(f"{name}: constant(uint256) = {value}\n" for name, value in constants.items())
     assets = [market | cap_of(parameters, market) << MARKET_BITS for market in parameters.assets] or [0]
-    for name, value in {**_list_of("LARGEST_GROUPS", largest), **_list_of("ASSETS", assets)}.items():
+    lists = {"LARGEST_GROUPS": largest, "ASSETS": assets, "SWEPT_MODULES": swept or [0]}
+    for name, value in (item for listed in lists.items() for item in _list_of(*listed).items()):
         limits += f"{name.replace(': ', ': constant(')}) = {value}\n"
     limits += f"ORDER_TYPE: constant(bytes32) = {_bytes32(keccak(text=ORDER_TYPE))}\n"
     [module] = sources("assets.vy" if parameters.assets else "no_assets.vy").values()
@@ -258,6 +260,12 @@ def _largest_groups(parameters: Parameters, shape: Shape) -> list[int]:
     return [
         most_room(portfolio if module.scans else None, *rows) << ROOM_BITS | module.id - CROSS.id for module in modules
     ] or [0]
+
+
+def _swept_modules(parameters: Parameters, shape: Shape) -> list[int]:
+    """What the amounts say by which groups are opened that take rows of the scenarios' table in every sweep."""
+    modules = parameters.group_modules(shape.scenarios > 0) if shape.groups and shape.sweep else ()
+    return [module.id - CROSS.id for module in modules if module.scans]
 
 
 def _check_memory(memory: Memory, parameters: Parameters, shape: Shape) -> None:

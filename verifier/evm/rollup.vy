@@ -102,6 +102,8 @@ LEAVING: public(immutable(address))  # leaving.vy, what owners do after a freeze
 proposal: public(Proposal)
 batches: public(uint256)
 oracle_time: public(uint256)
+swept_rows: uint256  # of the scenarios' table, that a sweep takes of all groups there may be
+judged_rows: uint256  # and that a leg of the largest one takes, judged before and after
 
 
 @deploy
@@ -198,6 +200,12 @@ def open_group(
     for i: uint256 in range(len(members), bound=ledger.BLOCK):
         assert members[i] <= limits.MARKETS, "no such market"
         assets.markets[head + 1 + i] = members[i]
+    if limits.SCAN_ROWS > 0:  # every batch sweeps all groups that scenarios judge: `block_rows` in Python
+        for swept: uint256 in limits.SWEPT_MODULES:
+            if module - 1 == swept:
+                self.swept_rows += room // 2 + limits.SCENARIOS + 1
+                self.judged_rows = max(self.judged_rows, room // 2 + 1 + 2 * (limits.SCENARIOS + 1))
+                assert self.swept_rows + self.judged_rows <= limits.SCAN_ROWS, "no room in a sweep"
     queue.enqueue(OPEN, head, (room << 16) + module - 1)
     self._deposit(head + 1, amount)
 
