@@ -30,7 +30,7 @@ def add_baskets(table: Table, row: Row, leg: Leg, parameters: Parameters) -> Non
     table.require("more_portfolio", row.second * (more + before) * (1 - leg.rest.scanned))
     table.require("more_goes_on", row.first * (more - before))
     table.require("more_liquidates", row.first * more * (1 - row.kind["liquidate"]))
-    table.require("more_tick", row.first * more * (query("tick") - query("tick").at(-1)))
+    table.require("more_tick", row.second * more * (query("tick").at(1) - query("tick")))
     table.require("more_ends", lagrange(-1) * more)
     group = leg.address - table.composed(table.limbs("offset"))
     own = leg.equity_before(query("price")), leg.maintenance_before(), query("worst"), group
