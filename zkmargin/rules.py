@@ -171,12 +171,14 @@ def initial_room(account: Settled, after: Cell) -> int:
     return (account.equity_after(after) << PRICE_FRACTION) - account.requirement(after.position, "initial")
 
 
-def share_kept(account: Settled, after: Cell) -> int:
-    """E = TV'*MM - TV*MM': not negative when equity falls by no larger share than the requirement."""
+def share_kept(account: Settled, after: Cell, base: Base | None = None) -> int:
+    """E = TV'*MM - TV*MM': not negative when equity falls by no larger share than the requirement. base: what was
+    before, where the account is something else by now."""
     notional = abs(after.position) * account.price
     require_tier(notional)
     required_after = account.requirement(after.position, "maintenance")
-    return account.equity_after(after) * account.maintenance() - account.equity * required_after
+    base = base or base_of(account)
+    return account.equity_after(after) * base.maintenance - base.equity * required_after
 
 
 def reduces(account: Settled, after: Cell, size: int) -> bool:
@@ -212,9 +214,7 @@ def require_reducing(account: Settled, after: Cell, base: Base | None = None) ->
     something else by now."""
     base = base or base_of(account)
     require_relief(account, after, base)
-    require_tier(abs(after.position) * account.price)
-    required_after = account.requirement(after.position, "maintenance")
-    kept = account.equity_after(after) * base.maintenance - base.equity * required_after
+    kept = share_kept(account, after, base)
     require(kept >= 0, "margin", f"cell {account.address} loses a larger share of its equity than of its requirement")
     require_register("E", kept, MARGIN_BITS)
 

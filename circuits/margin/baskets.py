@@ -50,8 +50,6 @@ def victim_of(table: Table) -> Expression:
 
 def base_share_kept(table: Table, leg: Leg, price: Expression) -> Expression:
     """E of a basket, in the last of its legs: TV'*MM - TV*MM', both before the first of them."""
-    if victim_of(table).constant == 0:
-        return lift(0)
     kept = leg.equity_after(price) * query("base_maintenance") - query("base_equity") * leg.maintenance_after()
     return (query("closing") - closeout_of(table)) * kept
 
